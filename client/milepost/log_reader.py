@@ -1,0 +1,107 @@
+"""Reads a topic by offset, outside any group: ends, beginnings and single records."""
+
+import asyncio
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from milepost.connection import KafkaSettings
+from milepost.errors import ConsumerError, KafkaUnavailableError
+
+READ_TIMEOUT_S: Final = 10.0
+
+
+class Record(Protocol):
+    """A record as a consumer gets it."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int:
+        """When the broker appended it, in ms since 1970."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> tuple[tuple[str, bytes], ...]: ...
+
+
+@contextmanager
+def kafka_errors(what: str) -> Iterator[None]:
+    """Translate what aiokafka raises.
+
+    Raises:
+        KafkaUnavailableError: trying again may help.
+        ConsumerError: it will not.
+    """
+    try:
+        yield
+    except KafkaError as error:
+        reason = f"{what}: {type(error).__name__} {error}"
+        if error.retriable or isinstance(error, KafkaTimeoutError):
+            raise KafkaUnavailableError(reason) from error
+        raise ConsumerError(reason) from error
+
+
+class LogReader:
+    """A client of its own, so that no question waits behind a consumer's parked fetch.
+
+    Every question raises `KafkaUnavailableError` while Kafka does not answer.
+    """
+
+    def __init__(self, connection: KafkaSettings, topic: str) -> None:
+        self._topic = topic
+        self._options: dict[str, Any] = {
+            **connection.client_options(),
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "isolation_level": "read_committed",
+        }
+        self._client: Any = None
+        self._reading = asyncio.Lock()
+
+    async def start(self) -> None:
+        self._client = AIOKafkaConsumer(**self._options)
+        with kafka_errors("connect"):
+            await self._client.start()
+
+    async def stop(self) -> None:
+        await self._client.stop()
+
+    async def end_offsets(self, partitions: Collection[int]) -> dict[int, int]:
+        """The offset after the last committed record of each partition, asked for in one go."""
+        with kafka_errors("end offsets"):
+            return self._numbers(await self._client.end_offsets(self._at(partitions)))
+
+    async def beginning_offsets(self, partitions: Collection[int]) -> dict[int, int]:
+        """The offset of the oldest record that each partition still holds."""
+        with kafka_errors("beginning offsets"):
+            return self._numbers(await self._client.beginning_offsets(self._at(partitions)))
+
+    async def record(self, partition: int, offset: int) -> Record | None:
+        """The record at an offset, None if the log has others around it but none there."""
+        at = TopicPartition(self._topic, partition)
+        async with self._reading:
+            self._client.assign([at])
+            self._client.seek(at, offset)
+            with kafka_errors(f"read {self._topic} {partition} {offset}"):
+                batches = await self._client.getmany(
+                    at, timeout_ms=int(READ_TIMEOUT_S * 1000), max_records=1
+                )
+            self._client.unsubscribe()
+        if not batches:
+            raise KafkaUnavailableError(f"nothing to read at {self._topic} {partition} {offset}")
+        found: Record = batches[at][0]
+        return found if found.offset == offset else None
+
+    def _at(self, partitions: Collection[int]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, partition) for partition in partitions]
+
+    @staticmethod
+    def _numbers(offsets: dict[Any, int]) -> dict[int, int]:
+        return {at.partition: offset for at, offset in offsets.items()}

@@ -1,0 +1,1 @@
+"""The contract of Milepost: events, topics, the fold and the read model's layout."""

@@ -1,0 +1,47 @@
+"""The checkpoint of a partition: how far the read model is, and how fresh that is."""
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+
+class Checkpoint(NamedTuple):
+    """Moved in the same script as the data, so never ahead of it or behind it."""
+
+    next_offset: int
+    """Every record below it is in the read model."""
+    as_of_ms: int = 0
+    """When the log's end was asked for that `next_offset` has reached, in ms since 1970."""
+    end_offset: int = 0
+    """The end of the log when it was last asked for."""
+    recover_to: int = 0
+    """While `next_offset` is below, Redis has lost its tail and readers are not answered."""
+    fingerprint: str = "-"
+    """Offset and digest of the last applied record, `-` before the first."""
+
+    @property
+    def is_recovering(self) -> bool:
+        return self.next_offset < self.recover_to
+
+    @property
+    def lag(self) -> int:
+        """Records that the read model is known to be behind."""
+        return max(0, self.end_offset - self.next_offset)
+
+    def encode(self) -> bytes:
+        """One line of five words."""
+        return " ".join(map(str, self)).encode()
+
+    @classmethod
+    def decode(cls, value: bytes) -> "Checkpoint":
+        """The inverse of `encode`; raises ValueError for anything else."""
+        next_offset, as_of_ms, end_offset, recover_to, fingerprint = value.decode().split(" ")
+        return cls(int(next_offset), int(as_of_ms), int(end_offset), int(recover_to), fingerprint)
+
+
+def fingerprint(offset: int, appended_ms: int, key: bytes | None, value: bytes | None) -> str:
+    """What tells a record from any other that could stand at its offset in another log."""
+    digest = blake2b(digest_size=8)
+    for part in (str(appended_ms).encode(), key or b"", value or b""):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return f"{offset}:{digest.hexdigest()}"

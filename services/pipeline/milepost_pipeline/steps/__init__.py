@@ -1,0 +1,1 @@
+"""The four steps of the pipeline, each the work of one stage."""

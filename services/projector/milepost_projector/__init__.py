@@ -1,0 +1,1 @@
+"""Folds progress events into the Redis read model."""

@@ -1,0 +1,281 @@
+"""The projector: records in, read model out, one batch after the other.
+
+While one batch is being written, the next is fetched and folded. Nothing is remembered that cannot
+be read again: a write that turns out to be lost drops its partition, which is then opened anew.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+import structlog
+
+from milepost.consumer import Consumer, Fetched
+from milepost.errors import KafkaUnavailableError, PublishError
+from milepost_projector.dead_letters import DeadLetters
+from milepost_projector.opener import Opener
+from milepost_projector.partition import Folded, PartitionFold, Rejected
+from milepost_projector.read_model import (
+    ReadModelUnavailableError,
+    ReadModelUnfitError,
+    RedisReadModel,
+)
+from milepost_projector.slices import Slice
+from milepost_schemas.keys import PartitionKeys
+
+T = TypeVar("T")
+
+FETCH_TIMEOUT_S: Final = 0.1
+ASK_INTERVAL_S: Final = 0.25
+COMMIT_INTERVAL_S: Final = 0.1
+RETRY_INTERVAL_S: Final = 0.2
+WARN_EVERY: Final = 25
+"""Tries between two warnings about the same outage."""
+GRACE_S: Final = 5.0
+UNFIT_INTERVAL_S: Final = 5.0
+LOAD_KEYS: Final = 500
+"""Documents of one read, so that Redis is never busy with one for long."""
+GATHERED_RECORDS: Final = 24_000
+"""Records of one batch while there is a backlog: a file is written once for several events."""
+DOCUMENTS_IN_MEMORY: Final = 500
+"""Documents that a partition keeps after they were written."""
+
+_NOT_NOW = (ReadModelUnavailableError, KafkaUnavailableError, PublishError)
+
+log = structlog.get_logger()
+
+
+class Projector:
+    """One member of the projectors' group. `run` returns when it is told to stop."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        read_model: RedisReadModel,
+        dead_letters: DeadLetters,
+        *,
+        partitions: int,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self.outcomes: Counter[str] = Counter()
+        """What became of the records so far."""
+        self._consumer = consumer
+        self._read_model = read_model
+        self._dead_letters = dead_letters
+        self._clock_ms = clock_ms
+        self._folds: dict[int, PartitionFold] = {}
+        self._epoch = -1
+        self._batch = 0
+        self._gathered = 0
+        self._writing: asyncio.Task[None] | None = None
+        self._committable: dict[int, int] = {}
+        self._opener = Opener(consumer, read_model, partitions)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Project until told to stop, then finish the batch in hand and commit.
+
+        A batch that cannot be finished within `GRACE_S` is left to the next owner.
+        """
+        async with asyncio.TaskGroup() as background:
+            told = background.create_task(stopping.wait())
+            working = background.create_task(self._work(stopping))
+            others = [
+                background.create_task(self._forever(self._ask_ends, ASK_INTERVAL_S)),
+                background.create_task(self._forever(self._commit, COMMIT_INTERVAL_S)),
+            ]
+            await asyncio.wait([told])
+            await asyncio.wait([working], timeout=GRACE_S)
+            for task in (working, *others):
+                task.cancel()
+        if self._writing is not None:
+            self._writing.cancel()
+
+    async def _work(self, stopping: asyncio.Event) -> None:
+        fetched, folds = Fetched(self._epoch, {}, {}), dict(self._folds)
+        while not stopping.is_set():
+            self._follow_assignment()
+            await self._open_pending(stopping)
+            # What is being fetched belongs to the folds of now: one that is opened anew while the
+            # fetch is under way starts at another offset.
+            fetching, then = asyncio.create_task(self._consumer.fetch(FETCH_TIMEOUT_S)), folds
+            folds = dict(self._folds)
+            await self._project(fetched, then)
+            fetched = await fetching
+        if self._writing is not None:
+            await self._writing
+        await self._commit()
+
+    async def drain(self) -> None:
+        """Wait for the write in hand; the consumer asks for it before it gives partitions up."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    async def _project(self, fetched: Fetched, folds: Mapping[int, PartitionFold]) -> None:
+        """Fold a fetch; hand over what has gathered, unless more is waiting to be folded."""
+        await self._load_unknown(fetched, folds)
+        current = [
+            (fold, fetched.records.get(number, ()), position)
+            for number, position in fetched.positions.items()
+            if (fold := folds.get(number)) is not None
+            and self._is_current(fold)
+            and fetched.epoch == self._epoch
+        ]
+        for fold, records, _ in current:
+            if fetched.is_full:
+                # Folding holds the loop, and the next fetch needs turns of it to reach the broker.
+                await asyncio.sleep(0)
+            fold.fold(records)
+            self._gathered += len(records)
+        if fetched.is_full and self._gathered < GATHERED_RECORDS:
+            return
+        self._gathered = 0
+        self._batch += 1
+        work = [(fold, fold.cut(position, self._batch)) for fold, _, position in current]
+        for _, folded in work:
+            self.outcomes.update(folded.outcomes)
+        if self._writing is not None:
+            await self._writing
+        # Only here: a batch that has read its documents, but is not folded yet, needs them all.
+        for fold, _ in work:
+            fold.forget(DOCUMENTS_IN_MEMORY, self._batch - 1)
+        self._writing = asyncio.create_task(self._write(work))
+
+    async def _write(self, work: Sequence[tuple[PartitionFold, Folded]]) -> None:
+        """Dead letters first, then the slices: an offset passes only what is safe."""
+        rejected = [one for _, folded in work for one in folded.rejected]
+        await asyncio.gather(*map(self._dead_letter, rejected))
+        slices = [slice_ for _, folded in work for slice_ in folded.slices]
+        if not slices:
+            return
+        keys = {fold.number: fold.keys for fold, _ in work}
+        answers = await self._persevere(lambda: self._write_slices(slices, keys))
+        stored = {slice_.partition: answer for slice_, answer in zip(slices, answers, strict=True)}
+        for fold, folded in work:
+            if folded.slices:
+                self._settle(fold, folded.slices[-1], stored[fold.number])
+
+    def _write_slices(
+        self, slices: Sequence[Slice], keys: dict[int, PartitionKeys]
+    ) -> Awaitable[list[bytes]]:
+        return self._read_model.write(slices, [keys[slice_.partition] for slice_ in slices])
+
+    def _settle(self, fold: PartitionFold, last: Slice, stored: bytes) -> None:
+        if not self._is_current(fold):
+            return
+        if stored != last.checkpoint:
+            log.warning("checkpoint_lost", partition=fold.number, stored=stored.decode())
+            self._drop(fold)
+            return
+        fold.acknowledge(last.checkpoint)
+        # The fold may be past its recovery already, when what was written is not.
+        if last.next_offset >= fold.checkpoint.recover_to:
+            self._committable[fold.number] = last.next_offset
+
+    def _is_current(self, fold: PartitionFold) -> bool:
+        return self._folds.get(fold.number) is fold
+
+    def _drop(self, fold: PartitionFold) -> None:
+        """Forget a partition that somebody else wrote to, or that Redis has lost."""
+        if self._is_current(fold):
+            del self._folds[fold.number]
+            self._committable.pop(fold.number, None)
+            self._consumer.close(fold.number)
+
+    async def _dead_letter(self, rejected: Rejected) -> None:
+        log.warning(
+            "record_dead_lettered",
+            partition=rejected.partition,
+            offset=rejected.record.offset,
+            reason=rejected.error.reason,
+            detail=rejected.error.detail,
+        )
+        await self._persevere(lambda: self._dead_letters.publish(rejected, self._clock_ms()))
+
+    async def _load_unknown(self, fetched: Fetched, folds: Mapping[int, PartitionFold]) -> None:
+        """Read the documents that the records need and memory does not have."""
+        reads = [
+            (fold, names[start : start + LOAD_KEYS])
+            for number, records in fetched.records.items()
+            if (fold := folds.get(number)) is not None and self._is_current(fold)
+            for names in [fold.unknown(records)]
+            for start in range(0, len(names), LOAD_KEYS)
+        ]
+        await asyncio.gather(*(self._load(fold, names) for fold, names in reads))
+
+    async def _load(self, fold: PartitionFold, names: Sequence[bytes]) -> None:
+        stored, documents = await self._persevere(lambda: self._read_model.load(fold.keys, names))
+        if fold.expects(stored):
+            fold.know(documents)
+        else:
+            self._drop(fold)
+
+    def _follow_assignment(self) -> None:
+        if self._consumer.epoch != self._epoch:
+            self._epoch = self._consumer.epoch
+            self._folds.clear()
+            self._committable.clear()
+            self._opener.refused.clear()
+
+    async def _open_pending(self, stopping: asyncio.Event) -> None:
+        """Open what was assigned; called only while no fetch is under way."""
+        pending = self._consumer.pending - self._opener.refused
+        if not pending:
+            return
+        await self.drain()
+        epoch = self._epoch
+        try:
+            for fold in await self._opener.open(sorted(pending)):
+                if epoch == self._consumer.epoch:
+                    self._folds[fold.number] = fold
+                    offset = fold.checkpoint.next_offset
+                    self._consumer.open(fold.number, offset, epoch=epoch)
+        except ReadModelUnfitError as error:
+            log.error("read_model_unfit", reason=str(error))  # noqa: TRY400  a finding, not a crash
+            await _pause(stopping, UNFIT_INTERVAL_S)
+        except _NOT_NOW as error:
+            log.warning("not_now", reason=str(error))
+            await _pause(stopping, RETRY_INTERVAL_S)
+
+    async def _ask_ends(self) -> None:
+        """Learn the ends of the log, all in one request."""
+        asked_at_ms = self._clock_ms()
+        for number, end in (await self._consumer.log.end_offsets(self._consumer.opened)).items():
+            if number in self._folds:
+                self._folds[number].freshness.learn(asked_at_ms, end)
+
+    async def _commit(self) -> None:
+        """Tell the group how far the read model is; Redis, not this, is the authority."""
+        epoch = self._epoch
+        offsets, self._committable = self._committable, {}
+        is_committed = not offsets or await self._consumer.commit(offsets, epoch=epoch)
+        # What another owner has now would be refused, and with it everything that is ours.
+        if not is_committed and epoch == self._epoch:
+            self._committable = offsets | self._committable
+
+    async def _forever(self, work: Callable[[], Awaitable[None]], interval_s: float) -> None:
+        while True:
+            try:
+                await work()
+            except KafkaUnavailableError as error:
+                log.warning("not_now", reason=str(error))
+            await asyncio.sleep(interval_s)
+
+    async def _persevere(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a call until Redis or Kafka is back; the caller holds everything meanwhile."""
+        tries = 0
+        while True:
+            try:
+                return await call()
+            except _NOT_NOW as error:
+                if tries % WARN_EVERY == 0:
+                    log.warning("not_now", reason=str(error), tries=tries + 1)
+            tries += 1
+            await asyncio.sleep(RETRY_INTERVAL_S)
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait, but no longer than until told to stop."""
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait([waiting], timeout=seconds)
+    waiting.cancel()

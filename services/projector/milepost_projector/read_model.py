@@ -1,0 +1,198 @@
+"""The read model in Redis, as the projector writes it."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, Final, cast
+
+import msgspec
+from hiredis import pack_command
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+from redis.typing import EncodableT
+
+from milepost_projector.slices import Slice
+from milepost_schemas.document import Document
+from milepost_schemas.fold import MODEL_VERSION
+from milepost_schemas.keys import Keys, PartitionKeys
+from milepost_schemas.meta import Meta
+from milepost_schemas.record import decode_record
+
+FIRST_GENERATION: Final = 1
+NO_CHECKPOINT: Final = b"-"
+SOCKET_TIMEOUT_S: Final = 5.0
+CONNECT_TIMEOUT_S: Final = 2.0
+POOL_TIMEOUT_S: Final = 5.0
+MAX_CONNECTIONS: Final = 8
+
+_UNAVAILABLE = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    ReadOnlyError,
+    OutOfMemoryError,
+    ClusterDownError,
+    TryAgainError,
+)
+
+
+class ReadModelUnavailableError(Exception):
+    """Redis cannot serve right now; the same call may succeed later and does no harm twice."""
+
+
+class ReadModelUnfitError(Exception):
+    """Redis is there but must not be written to until a person changes something."""
+
+
+class _Connection(Connection):
+    """Packs commands in C; redis-py itself does it argument by argument in Python."""
+
+    def pack_command(self, *args: EncodableT) -> list[bytes]:
+        # The name of a command may be two words, which Redis wants as two arguments.
+        name = str(args[0]).split()
+        return [pack_command(cast("tuple[bytes]", (*name, *args[1:])))]
+
+
+class RedisReadModel:
+    """Reads and writes partitions of one generation. Every call may be repeated."""
+
+    def __init__(self, url: str, keys: Keys) -> None:
+        self.keys = keys
+        self._pool = BlockingConnectionPool.from_url(
+            url,
+            connection_class=_Connection,
+            max_connections=MAX_CONNECTIONS,
+            timeout=POOL_TIMEOUT_S,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        # A connection of its own for single commands: to borrow one costs as much as the command.
+        self._redis = Redis(connection_pool=self._pool, single_connection_client=True)
+        self._script = (files("milepost_projector") / "apply.lua").read_text()
+        self._sha = ""
+        self._encoder = msgspec.msgpack.Encoder()
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+        await self._pool.aclose()
+
+    async def meta(self, partitions: int) -> Meta:
+        """The live generation's metadata, made first where Redis is empty.
+
+        Raises:
+            ReadModelUnavailableError: Redis is away.
+            ReadModelUnfitError: Redis may evict keys, or holds a model of other code.
+        """
+        with _Translated():
+            memory = await self._redis.info("memory")
+            policy = memory["maxmemory_policy"]
+            if policy != "noeviction":
+                raise ReadModelUnfitError(
+                    f"Redis has maxmemory-policy {policy} and may drop files; set it to noeviction"
+                )
+            ours = Meta(FIRST_GENERATION, partitions, MODEL_VERSION)
+            await self._redis.set(self.keys.meta, ours.encode(), nx=True)
+            stored = Meta.decode(_bytes(await self._redis.get(self.keys.meta)))
+        if (stored.partitions, stored.model_version) != (partitions, MODEL_VERSION):
+            raise ReadModelUnfitError(
+                f"the read model has version {stored.model_version} and {stored.partitions} "
+                f"partitions, this projector {MODEL_VERSION} and {partitions}; rebuild it"
+            )
+        return stored
+
+    async def checkpoint(self, keys: PartitionKeys) -> bytes:
+        """The stored checkpoint as it is, `NO_CHECKPOINT` where there is none."""
+        with _Translated():
+            return _bytes(await self._redis.get(keys.checkpoint) or NO_CHECKPOINT)
+
+    async def load(
+        self, keys: PartitionKeys, names: Sequence[bytes]
+    ) -> tuple[bytes, dict[bytes, Document]]:
+        """The stored checkpoint, and those documents of the named files that exist."""
+        prefix = keys.file("").encode()
+        with _Translated():
+            stored, *values = await self._redis.mget(
+                [keys.checkpoint, *(prefix + name for name in names)]
+            )
+        found = zip(names, values, strict=True)
+        documents = {name: decode_record(_bytes(value)) for name, value in found if value}
+        return _bytes(stored or NO_CHECKPOINT), documents
+
+    async def write(self, slices: Sequence[Slice], keys: Sequence[PartitionKeys]) -> list[bytes]:
+        """Write the slices in order; the checkpoints that are stored after each of them.
+
+        A slice was written if and only if its own checkpoint is the one that comes back.
+        """
+        with _Translated():
+            if not self._sha:
+                self._sha = await self._redis.script_load(self._script)
+            try:
+                return await self._write(slices, keys)
+            except NoScriptError:
+                self._sha = await self._redis.script_load(self._script)
+                return await self._write(slices, keys)
+
+    async def _write(self, slices: Sequence[Slice], keys: Sequence[PartitionKeys]) -> list[bytes]:
+        calls = [self._call(*each) for each in zip(slices, keys, strict=True)]
+        if len(calls) == 1:
+            return [_bytes(await self._redis.evalsha(self._sha, 1, *calls[0]))]
+        pipeline = self._redis.pipeline(transaction=False)
+        for call in calls:
+            pipeline.evalsha(self._sha, 1, *call)
+        # redis-py would wrap an error's text in the command, and its code would not be first.
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                raise answer
+        return answers
+
+    def _call(self, slice_: Slice, keys: PartitionKeys) -> tuple[str | bytes, ...]:
+        """The script's key and arguments."""
+        commands = self._encoder.encode(slice_.commands)
+        return (
+            keys.checkpoint,
+            slice_.expected,
+            slice_.checkpoint,
+            commands,
+            *slice_.records,
+        )
+
+
+def _bytes(value: bytes | str | None) -> bytes:
+    """Narrow redis-py's type: this client decodes nothing."""
+    if not isinstance(value, bytes):
+        raise ReadModelUnavailableError("Redis lost a key between two commands")
+    return value
+
+
+class _Translated:
+    """Turns what redis-py raises when Redis is away into the projector's own error."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, _UNAVAILABLE):
+            raise ReadModelUnavailableError(f"{type(error).__name__}: {error}") from error
+        # Redis says these by a prefix only, for want of classes of their own.
+        if isinstance(error, ResponseError) and str(error).startswith(_UNAVAILABLE_PREFIXES):
+            raise ReadModelUnavailableError(f"Redis: {error}") from error
+
+
+_UNAVAILABLE_PREFIXES: Final = ("NOREPLICAS", "MISCONF")

@@ -1,0 +1,62 @@
+"""The query service as a process: `python -m milepost_query`."""
+
+import asyncio
+import socket
+import sys
+import time
+
+import structlog
+import uvloop
+from pydantic import ValidationError
+
+from milepost_query.api_keys import ApiKeys, ApiKeysError
+from milepost_query.application import create_application
+from milepost_query.authentication import Authentication
+from milepost_query.logs import configure_logs
+from milepost_query.read_model import ReadModel, connect
+from milepost_query.request_ids import RequestIds
+from milepost_query.server import BindError, bind, serve
+from milepost_query.settings import QuerySettings
+from milepost_query.status_route import StatusRoute
+from milepost_schemas.keys import Keys
+
+_log = structlog.get_logger()
+
+
+async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socket) -> None:
+    """Runs the service on the socket until it is told to stop."""
+    async with (
+        connect(settings.redis_url.get_secret_value()) as redis,
+        asyncio.TaskGroup() as tasks,
+    ):
+        read_model = ReadModel(redis, Keys(settings.redis_prefix))
+        request_ids = RequestIds()
+        authentication = Authentication(api_keys, time.time)
+        status_route = StatusRoute(read_model, authentication, request_ids, time.time)
+        app = create_application(read_model, status_route, request_ids)
+
+        watching = tasks.create_task(api_keys.watch())
+        host, port = listener.getsockname()[:2]
+        _log.info("listening", host=host, port=port)
+        await serve(app, listener)
+        watching.cancel()
+    _log.info("stopped")
+
+
+def main() -> int:
+    """Starts and runs the service; the exit code says whether it ever ran."""
+    configure_logs()
+    try:
+        settings = QuerySettings()
+        api_keys = ApiKeys(settings.api_keys_file)
+        listener = bind(settings.http_host, settings.http_port)
+    except (ValidationError, ApiKeysError, BindError) as error:
+        _log.error("not_started", reason=str(error))
+        return 1
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(settings, api_keys, listener))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

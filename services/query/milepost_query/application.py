@@ -1,0 +1,126 @@
+"""The HTTP application: its routes, and the envelope around every error."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, TypedDict
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from milepost_query import health
+from milepost_query.addresses import status_address
+from milepost_query.docs_page import add_docs_page
+from milepost_query.openapi import describe
+from milepost_query.problems import (
+    INTERNAL_ERROR,
+    METHOD_NOT_ALLOWED,
+    RESOURCE_NOT_FOUND,
+    VALIDATION_ERROR,
+    ProblemError,
+    problem_response,
+    trace_id_of,
+)
+from milepost_query.read_model import ReadModel
+from milepost_query.request_ids import RequestIds
+from milepost_query.status_route import StatusRoute
+
+_TELEMETRY: Final[TelemetryConfig] = {
+    "auto_configure": False,
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+}
+
+_log = structlog.get_logger()
+
+
+class State(TypedDict):
+    """What every request finds in `request.state`."""
+
+    read_model: ReadModel
+
+
+class QueryApplication(FastAPI):
+    """A FastAPI application that takes the status requests out before any routing."""
+
+    status_route: StatusRoute
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        if scope["type"] == "http" and (address := status_address(scope["raw_path"])) is not None:
+            return self.status_route.answer(address, scope, receive, send)
+        return super().__call__(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        return describe(self)
+
+
+def create_application(
+    read_model: ReadModel, status_route: StatusRoute, request_ids: RequestIds
+) -> FastAPI:
+    """Puts the routes together; `read_model` is for the routes that FastAPI serves."""
+    app = QueryApplication(
+        title="Milepost",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(read_model),
+        telemetry=_TELEMETRY,
+    )
+    app.status_route = status_route
+    app.include_router(health.router)
+    add_docs_page(app)
+    _add_error_responses(app, request_ids)
+    return app
+
+
+def _lifespan(read_model: ReadModel) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        yield State(read_model=read_model)
+
+    return lifespan
+
+
+def _add_error_responses(app: FastAPI, request_ids: RequestIds) -> None:
+    def respond(request: Request, error: ProblemError) -> Response:
+        sent = request.headers.get("x-request-id", "").encode("latin-1")
+        traceparent = request.headers.get("traceparent", "").encode("latin-1")
+        return problem_response(
+            error, trace_id=trace_id_of(traceparent), request_id=request_ids.of(sent)
+        )
+
+    @app.exception_handler(ProblemError)
+    async def problem(request: Request, error: ProblemError) -> Response:
+        return respond(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        return respond(request, _from_http(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return respond(request, ProblemError(VALIDATION_ERROR, {"errors": _places(error)}))
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, _: Exception) -> Response:
+        return respond(request, ProblemError(INTERNAL_ERROR))
+
+
+def _from_http(error: HTTPException) -> ProblemError:
+    if error.status_code == 404:
+        return ProblemError(RESOURCE_NOT_FOUND)
+    if error.status_code == 405:
+        allow = (error.headers or {}).get("Allow", "GET, HEAD")
+        return ProblemError(METHOD_NOT_ALLOWED, headers={"allow": allow})
+    return ProblemError(VALIDATION_ERROR if error.status_code < 500 else INTERNAL_ERROR)
+
+
+def _places(error: RequestValidationError) -> list[dict[str, Any]]:
+    """What is wrong where, without the values that were sent."""
+    return [{key: entry[key] for key in ("loc", "msg", "type")} for entry in error.errors()]

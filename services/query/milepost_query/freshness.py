@@ -1,0 +1,64 @@
+"""How far a partition of the read model is, and whether its readers may be answered."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from milepost_schemas.checkpoint import Checkpoint
+from milepost_schemas.times import format_ms
+
+Obstacle = Literal["missing", "unreadable", "recovering", "behind"]
+"""Why a partition is not answered from: no checkpoint, none that can be read, Redis lost its tail
+as the projector says, or as this process can tell from what it has seen before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """What one value of a checkpoint says to a reader."""
+
+    obstacle: Obstacle | None
+    as_of_ms: int = 0
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """`Milepost-As-Of` and `Milepost-Lag`, ready to be sent."""
+
+
+class Partition:
+    """The checkpoint of one partition in one generation, and the highest one seen so far.
+
+    A Redis that failed over or was restored may hold an older state than readers were shown. Below
+    the highest checkpoint it is not believed, so no file is ever seen to go back.
+    """
+
+    def __init__(self, checkpoint_key: str) -> None:
+        self.checkpoint_key = checkpoint_key
+        self._value: bytes | None = None
+        self._freshness = Freshness("missing")
+        self._highest = 0
+
+    def observe(self, value: bytes | None) -> Freshness:
+        """Takes in the checkpoint that was just read; parsed only when it has changed."""
+        if value != self._value:
+            self._value = value
+            self._freshness = self._judge(value)
+        return self._freshness
+
+    def _judge(self, value: bytes | None) -> Freshness:
+        if value is None:
+            return Freshness("missing")
+        try:
+            checkpoint = Checkpoint.decode(value)
+        except ValueError:
+            return Freshness("unreadable")
+        if checkpoint.is_recovering:
+            return Freshness("recovering")
+        if checkpoint.next_offset < self._highest:
+            return Freshness("behind")
+        self._highest = checkpoint.next_offset
+        return _fresh(checkpoint)
+
+
+def _fresh(checkpoint: Checkpoint) -> Freshness:
+    as_of = format_ms(checkpoint.as_of_ms).encode()
+    lag = b"%d" % checkpoint.lag
+    return Freshness(
+        None, checkpoint.as_of_ms, ((b"milepost-as-of", as_of), (b"milepost-lag", lag))
+    )

@@ -1,0 +1,66 @@
+"""Whether the process lives, and whether it can answer."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+
+from milepost_query.problems import READ_MODEL_NOT_READY, ProblemError
+from milepost_query.read_model import ReadModel, Survey
+from milepost_query.shared_reads import NotReadyError
+from milepost_schemas.http import ErrorEnvelope
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Ready(BaseModel):
+    """Redis answers, and every partition of the live generation is answered from."""
+
+    status: Literal["ready"] = "ready"
+    generation: int
+    partitions: int
+
+
+def _read_model(request: Request) -> ReadModel:
+    read_model: ReadModel = request.state.read_model
+    return read_model
+
+
+@router.get("/livez", summary="Whether the process lives")
+async def livez() -> Alive:
+    """Answers as long as the process does."""
+    return Alive()
+
+
+@router.get(
+    "/readyz",
+    summary="Whether every status can be answered",
+    responses={503: {"model": ErrorEnvelope, "description": "Details name what is not ready"}},
+)
+async def readyz(read_model: Annotated[ReadModel, Depends(_read_model)]) -> Ready:
+    """Asks Redis for the metadata and for every checkpoint of the live generation."""
+    try:
+        survey = await read_model.survey()
+    except NotReadyError as error:
+        raise ProblemError(READ_MODEL_NOT_READY, {"reason": error.reason}) from error
+    if survey.obstacles:
+        raise ProblemError(READ_MODEL_NOT_READY, _details(survey))
+    return Ready(generation=survey.meta.generation, partitions=survey.meta.partitions)
+
+
+def _details(survey: Survey) -> dict[str, object]:
+    """The partitions that are not ready, by what is wrong with them."""
+    by_obstacle: dict[str, list[int]] = {}
+    for partition, obstacle in survey.obstacles.items():
+        by_obstacle.setdefault(obstacle, []).append(partition)
+    return {
+        "reason": "some partitions are not ready",
+        "generation": survey.meta.generation,
+        "partitions": by_obstacle,
+    }

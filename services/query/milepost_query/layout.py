@@ -1,0 +1,69 @@
+"""Where the read model keeps what a status answer needs, in one generation of it."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from milepost_query.addresses import FileAddress
+from milepost_query.freshness import Partition
+from milepost_query.status import Status
+from milepost_schemas.identity import file_key
+from milepost_schemas.keys import Keys
+from milepost_schemas.meta import Meta
+from milepost_schemas.record import split_status
+from milepost_schemas.topics import partition_of
+
+REMEMBERED_FILES: Final = 8_192
+"""With their last status, about 1 KB each. Finding a partition takes microseconds in Python."""
+
+
+class Location:
+    """A file's place, and what was last found there."""
+
+    __slots__ = ("_generation", "_organization_id", "_status", "_value", "key", "partition")
+
+    def __init__(
+        self, key: str, partition: Partition, organization_id: str, *, generation: int
+    ) -> None:
+        self.key = key
+        self.partition = partition
+        self._organization_id = organization_id.encode()
+        self._generation = generation
+        self._value: bytes | None = None
+        self._status: Status | None = None
+
+    def status(self, value: bytes | None) -> Status | None:
+        """What the value of the key says; None if the organization has no such file.
+
+        Most requests find what the one before found, which needs no second look.
+        """
+        if value != self._value:
+            self._status = None if value is None else self._read(value)
+            self._value = value
+        return self._status
+
+    def _read(self, value: bytes) -> Status | None:
+        record = split_status(value)
+        if record.organization_id != self._organization_id:
+            return None
+        return Status(record, self._generation)
+
+
+class Layout:
+    """The places of one generation; `locate` remembers the files asked for last."""
+
+    def __init__(self, meta: Meta, keys: Keys, partition_at: Callable[[str], Partition]) -> None:
+        self.meta = meta
+        self._places = [keys.partition(meta.generation, p) for p in range(meta.partitions)]
+        self.partitions = [partition_at(place.checkpoint) for place in self._places]
+        self.locate = lru_cache(maxsize=REMEMBERED_FILES)(self._locate)
+
+    def _locate(self, address: FileAddress) -> Location:
+        key = file_key(address.store_id, address.file_id)
+        number = partition_of(key.encode(), self.meta.partitions)
+        return Location(
+            self._places[number].file(key),
+            self.partitions[number],
+            address.organization_id,
+            generation=self.meta.generation,
+        )

@@ -1,0 +1,175 @@
+"""The read model in Redis, as a reader sees it. The only module that knows Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple, cast
+
+import msgspec
+import structlog
+from hiredis import pack_command
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.typing import EncodableT
+
+from milepost_query.addresses import FileAddress
+from milepost_query.freshness import Freshness, Obstacle, Partition
+from milepost_query.layout import Layout
+from milepost_query.shared_reads import NotReadyError, SharedRead, SharedReads
+from milepost_query.status import Status
+from milepost_schemas.keys import Keys
+from milepost_schemas.meta import Meta
+
+CONNECT_TIMEOUT_S: Final = 0.3
+READ_TIMEOUT_S: Final = 0.5
+"""For all of a read, connecting again included; who waits for the next one waits twice that."""
+
+_LAYOUT_READS: Final = 3
+"""Reads within one request that may find that the generation has just been switched."""
+
+_log = structlog.get_logger()
+
+
+Reading = tuple[Status | None, Freshness]
+"""What one round trip says of a file; None if the organization has no such file in that store."""
+
+
+class Survey(NamedTuple):
+    """The state of all partitions of the live generation."""
+
+    meta: Meta
+    obstacles: dict[int, Obstacle]
+    """The partitions that are not answered from."""
+
+
+class _Connection(Connection):
+    """Packs commands in C, at a tenth of the cost. TLS connections keep redis-py's packing."""
+
+    def pack_command(self, *args: EncodableT) -> list[bytes]:
+        return [pack_command(cast("tuple[bytes]", args))]
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[Redis]:
+    """The one way to a Redis client; connects on first use and again whenever it has to.
+
+    It has a single connection, because reads are shared and follow each other. A lost connection
+    is tried once more, because a restarted Redis leaves a dead one behind. Reads have a deadline
+    of their own, at half the cost of the client's: a read that is cancelled by it drops the
+    connection, so that no answer is ever taken for another's.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        connection_class=_Connection,
+        max_connections=1,
+        timeout=CONNECT_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=None,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        protocol=2,
+    )
+    async with Redis(connection_pool=pool, single_connection_client=True) as redis:
+        yield redis
+    await pool.aclose()
+
+
+class ReadModel:
+    """Reads documents together with their partition's checkpoint and the metadata.
+
+    All three come from one round trip, shared by every request that arrives while the one before
+    is in flight. On a cluster that would be one MGET for each hash tag.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._reads = SharedReads(self._fetch)
+        self._meta_value: bytes | None = None
+        self._layout: Layout | None = None
+        self._partitions: dict[str, Partition] = {}
+        self._is_reachable = True
+
+    async def read(self, address: FileAddress) -> Reading:
+        """The file's status, if it belongs to the organization of `address`.
+
+        Raises:
+            NotReadyError: Redis does not answer, holds no read model, or has lost its tail.
+        """
+        for _ in range(_LAYOUT_READS):
+            layout, read = self._layout, self._reads.next()
+            if layout is None:
+                await read.answered()
+                continue
+            location = layout.locate(address)
+            partition = location.partition
+            await read.answer_for(location.key, partition)
+            if read.layout is layout:
+                freshness = read.freshness[partition]
+                if freshness.obstacle is not None:
+                    raise NotReadyError(freshness.obstacle)
+                return location.status(read.values[location.key]), freshness
+        raise NotReadyError("the generation changes")
+
+    async def survey(self) -> Survey:
+        """Reads all checkpoints. Raises NotReadyError without Redis or metadata."""
+        for _ in range(_LAYOUT_READS):
+            layout, read = self._layout, self._reads.next()
+            if layout is not None:
+                read.add_checkpoints(layout.partitions)
+            await read.answered()
+            if layout is not None and read.layout is layout:
+                found = (read.freshness[partition].obstacle for partition in layout.partitions)
+                return Survey(layout.meta, {p: o for p, o in enumerate(found) if o is not None})
+        raise NotReadyError("the generation changes")
+
+    async def _fetch(self, read: SharedRead) -> None:
+        keys = [self._keys.meta, *(p.checkpoint_key for p in read.partitions), *read.files]
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                values = cast("list[bytes | None]", await self._redis.mget(keys))
+        except (RedisError, OSError) as error:
+            self._report(is_reachable=False, error=error)
+            raise NotReadyError("Redis does not answer") from error
+        self._report(is_reachable=True)
+        read.layout = self._current_layout(values[0])
+        position = 1
+        for partition in read.partitions:
+            read.freshness[partition] = partition.observe(values[position])
+            position += 1
+        read.values = dict(zip(read.files, values[position:], strict=True))
+
+    def _current_layout(self, meta_value: bytes | None) -> Layout:
+        """The layout that the metadata names; the same object as long as they stay the same."""
+        if self._layout is None or meta_value != self._meta_value:
+            self._layout = None
+            meta = _decode_meta(meta_value)
+            self._layout = Layout(meta, self._keys, self._partition_at)
+            self._meta_value = meta_value
+            _log.info("generation_found", generation=meta.generation, partitions=meta.partitions)
+        return self._layout
+
+    def _partition_at(self, checkpoint_key: str) -> Partition:
+        """Kept for good: what was seen must outlive metadata that vanish and come back."""
+        return self._partitions.setdefault(checkpoint_key, Partition(checkpoint_key))
+
+    def _report(self, *, is_reachable: bool, error: Exception | None = None) -> None:
+        """Logs when Redis is lost and when it is back, not at every request."""
+        if is_reachable != self._is_reachable:
+            self._is_reachable = is_reachable
+            if is_reachable:
+                _log.info("redis_reached_again")
+            else:
+                _log.error("redis_lost", error=type(error).__name__)
+
+
+def _decode_meta(value: bytes | None) -> Meta:
+    if value is None:
+        raise NotReadyError("Redis holds no read model")
+    try:
+        return Meta.decode(value)
+    except msgspec.DecodeError as error:
+        raise NotReadyError("the metadata cannot be read") from error

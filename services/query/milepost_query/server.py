@@ -1,0 +1,65 @@
+"""The HTTP server: its socket, its settings, and its end."""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+KEEP_ALIVE_S: Final = 75
+"""Longer than the idle time of the usual load balancers, so that they close first."""
+
+FINISH_WITHIN_S: Final = 5
+"""What requests in hand get when the process is told to stop."""
+
+GC_THRESHOLD: Final = 20_000
+"""New objects between collections: requests in flight are many and leave no cycles behind."""
+
+UVICORN: Final[dict[str, Any]] = {
+    "http": "httptools",
+    "ws": "none",
+    "interface": "asgi3",
+    "access_log": False,
+    "log_config": None,
+    "log_level": "warning",
+    "proxy_headers": False,
+    "server_header": False,
+    "timeout_keep_alive": KEEP_ALIVE_S,
+    "timeout_graceful_shutdown": FINISH_WITHIN_S,
+}
+
+
+class BindError(Exception):
+    """The address cannot be listened on."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one. Raises BindError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise BindError(f"cannot listen on {host}:{port}: {reason}") from error
+
+
+async def serve(app: ASGIApp, listener: socket.socket) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes the requests in hand."""
+    server = uvicorn.Server(uvicorn.Config(app, **UVICORN))
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    # uvicorn raises a caught signal again when it has ended; with these it ends the process as a
+    # success instead of by the signal.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    # What is there before the first request stays: no collection needs to look at it again.
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    await server.serve(sockets=[listener])

@@ -1,0 +1,110 @@
+"""Reads that many requests share: who arrives while one is in flight joins the next."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from milepost_query.freshness import Freshness, Partition
+from milepost_query.layout import Layout
+
+
+class NotReadyError(Exception):
+    """The read model cannot be answered from now; `reason` is for logs and readiness checks."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class SharedRead:
+    """One round trip: what is asked for, then what was answered, all at one point in time."""
+
+    __slots__ = (
+        "_create_future",
+        "_waiting",
+        "files",
+        "freshness",
+        "layout",
+        "partitions",
+        "values",
+    )
+
+    def __init__(self) -> None:
+        self.files: dict[str, None] = {}
+        self.partitions: dict[Partition, None] = {}
+        self.layout: Layout | None = None
+        self.freshness: dict[Partition, Freshness] = {}
+        self.values: dict[str, bytes | None] = {}
+        self._create_future = asyncio.get_running_loop().create_future
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def answer_for(self, file_key: str, partition: Partition) -> asyncio.Future[None]:
+        """Asks for a file and for the checkpoint of its partition."""
+        self.files[file_key] = None
+        self.partitions[partition] = None
+        return self.answered()
+
+    def add_checkpoints(self, partitions: Iterable[Partition]) -> None:
+        """Asks for the checkpoints alone."""
+        self.partitions.update(dict.fromkeys(partitions))
+
+    def answered(self) -> asyncio.Future[None]:
+        """Done when the answer is there.
+
+        One future for each request: the cancellation of one must not reach the others.
+        """
+        future = self._create_future()
+        self._waiting.append(future)
+        return future
+
+    def resolve(self) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_exception(error)
+
+
+class SharedReads:
+    """Keeps one read in flight while there is anything to read."""
+
+    def __init__(self, fetch: Callable[[SharedRead], Awaitable[None]]) -> None:
+        """`fetch` fills in the answer of a read, or raises for all who share it."""
+        self._fetch = fetch
+        self._next: SharedRead | None = None
+        self._in_flight: SharedRead | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    def next(self) -> SharedRead:
+        """The read that starts next. Ask and wait for it before anything else is awaited."""
+        if self._next is None:
+            self._next = SharedRead()
+            if self._reading is None:
+                self._start()
+        return self._next
+
+    def _start(self) -> None:
+        self._reading = asyncio.get_running_loop().create_task(self._read_on())
+        self._reading.add_done_callback(self._end)
+
+    async def _read_on(self) -> None:
+        """Reads as long as somebody waits. The next read leaves before the answers go out."""
+        while (read := self._next) is not None:
+            self._in_flight, self._next = read, None
+            try:
+                await self._fetch(read)
+            except NotReadyError as error:
+                read.fail(error)
+            else:
+                read.resolve()
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """Nobody is left waiting, whatever ended the task; who came since gets a new one."""
+        self._reading = None
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None and self._in_flight is not None:
+            self._in_flight.fail(error)
+        if self._next is not None:
+            self._start()

@@ -1,0 +1,38 @@
+"""A file's status as it goes out: body and headers, made once for each revision."""
+
+from typing import Final
+
+from milepost_schemas.record import StatusRecord
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_CONSTANT: Final[Headers] = ((b"cache-control", b"private, no-cache"), (b"vary", b"Prefer"))
+_JSON: Final = (b"content-type", b"application/json")
+
+
+class Status:
+    """The answer that one value of a file's key amounts to."""
+
+    __slots__ = ("body", "body_headers", "etag", "headers", "is_deleted")
+
+    def __init__(self, record: StatusRecord, generation: int) -> None:
+        self.body = record.body
+        self.is_deleted = not record.body
+        self.etag = b'"%d.%b"' % (generation, record.revision)
+        self.headers: Headers = (
+            (b"etag", self.etag),
+            (b"milepost-attempt", record.attempt),
+            *_CONSTANT,
+        )
+        """For 200 and 304 alike."""
+        self.body_headers: Headers = (
+            *self.headers,
+            _JSON,
+            (b"content-length", b"%d" % len(record.body)),
+        )
+        """For 200."""
+
+    def is_named_by(self, if_none_match: bytes) -> bool:
+        """Whether the condition holds this ETag, by the weak comparison of RFC 9110, 13.1.2."""
+        tags = [tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")]
+        return self.etag in tags or tags == [b"*"]

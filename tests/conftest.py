@@ -1,0 +1,41 @@
+"""Real Kafka and real Redis, started once a session, and names that no other test has."""
+
+import asyncio
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from milepost_local.docker_daemon import docker_answers
+from milepost_local.providers import provide_kafka, provide_redis
+from milepost_local.servers import Server
+from milepost_local.settings import LocalSettings
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Kafka, shared by the whole session: `kafka.address` is its bootstrap servers."""
+    yield from _running(provide_kafka(tmp_path_factory.mktemp("kafka"), LocalSettings()))
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Redis, shared by the whole session: `redis_server.address` is its URL."""
+    yield from _running(provide_redis(tmp_path_factory.mktemp("redis"), LocalSettings()))
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name for this test's own topics, groups, key prefixes and ids."""
+    return f"t{uuid4().hex[:12]}"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("docker") and not docker_answers(LocalSettings().docker_host):
+        pytest.skip("no Docker daemon answers on this machine")
+
+
+def _running(server: Server) -> Iterator[Server]:
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())

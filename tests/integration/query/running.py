@@ -1,0 +1,66 @@
+"""The query service inside the test's process, behind a real server."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from milepost_query.api_keys import ApiKeys
+from milepost_query.application import create_application
+from milepost_query.authentication import Authentication
+from milepost_query.read_model import ReadModel, connect
+from milepost_query.request_ids import RequestIds
+from milepost_query.server import UVICORN, bind
+from milepost_query.status_route import StatusRoute
+from milepost_schemas.keys import Keys
+
+ORGANIZATION = "org_xyz789"
+READER = {"X-API-Key": "ak_reader"}
+
+KEYS = [
+    ("ak_reader", ORGANIZATION, ["files:read"], None),
+    ("ak_second", ORGANIZATION, ["files:read", "files:write"], None),
+    ("ak_writer", ORGANIZATION, ["files:write"], None),
+    ("ak_expired", ORGANIZATION, ["files:read"], "2025-01-01T00:00:00Z"),
+    ("ak_stranger", "org_stranger", ["files:read"], None),
+]
+
+
+def write_keys(path: Path, keys: list[tuple[str, str, list[str], str | None]]) -> None:
+    entries = [
+        {
+            "key_id": f"key-{number}",
+            "sha256": sha256(key.encode()).hexdigest(),
+            "organization_id": organization_id,
+            "scopes": scopes,
+            "expires_at": expires_at,
+        }
+        for number, (key, organization_id, scopes, expires_at) in enumerate(keys)
+    ]
+    path.write_text(json.dumps({"keys": entries}))
+
+
+@asynccontextmanager
+async def running_query(
+    redis_url: str, *, prefix: str, api_keys: ApiKeys
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with connect(redis_url) as redis:
+        read_model = ReadModel(redis, Keys(prefix))
+        request_ids = RequestIds()
+        authentication = Authentication(api_keys, time.time)
+        status_route = StatusRoute(read_model, authentication, request_ids, time.time)
+        app = create_application(read_model, status_route, request_ids)
+        listener = bind("127.0.0.1", 0)
+        server = uvicorn.Server(uvicorn.Config(app, **UVICORN))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=address, timeout=10) as client:
+            yield client
+        server.should_exit = True
+        await serving

@@ -1,0 +1,69 @@
+import pytest
+
+from milepost_query.problems import (
+    FILE_NOT_IN_STORE,
+    INTERNAL_ERROR,
+    READ_MODEL_NOT_READY,
+    Problem,
+    ProblemError,
+    envelope,
+    problem_response,
+    trace_id_of,
+)
+from milepost_schemas.times import parse_time_ms
+
+
+def test_the_envelope_is_the_documented_one_byte_by_byte() -> None:
+    body = envelope(
+        FILE_NOT_IN_STORE,
+        {"file_id": "file_abc123def456", "store_id": "vs_abc123"},
+        trace_id="abc-123-def",
+        now=parse_time_ms("2025-06-15T10:00:00.987Z") / 1000,
+    )
+
+    assert body == (
+        b'{"success":false,"error":{"code":"FILE_NOT_IN_STORE",'
+        b'"message":"We couldn\'t find the requested resource.",'
+        b'"system_message":"File not found in this store","type":"client_error","status":404,'
+        b'"details":{"file_id":"file_abc123def456","store_id":"vs_abc123"},'
+        b'"trace_id":"abc-123-def","timestamp":"2025-06-15T10:00:00Z"}}'
+    )
+
+
+@pytest.mark.parametrize("problem", [INTERNAL_ERROR, READ_MODEL_NOT_READY])
+def test_what_the_caller_cannot_change_is_a_server_error(problem: Problem) -> None:
+    response = problem_response(ProblemError(problem), trace_id="t", request_id=b"r")
+
+    assert b'"type":"server_error"' in bytes(response.body)
+    assert ("retry-after" in response.headers) == (problem is READ_MODEL_NOT_READY)
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [
+        b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        b"01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+    ],
+)
+def test_a_valid_traceparent_names_the_trace(traceparent: bytes) -> None:
+    assert trace_id_of(traceparent) == "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [
+        None,
+        b"",
+        b"abc",
+        b"ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        b"00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        b"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        b"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+        b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
+    ],
+)
+def test_anything_else_gets_a_new_trace(traceparent: bytes | None) -> None:
+    trace_id = trace_id_of(traceparent)
+
+    assert len(trace_id) == 32
+    assert trace_id != "0af7651916cd43dd8448eb211c80319c"
