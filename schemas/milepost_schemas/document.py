@@ -1,4 +1,4 @@
-"""The document: all that Milepost says about one file, and its two renderings."""
+"""The document: all that Milepost says about one file, and the status answer from it."""
 
 from typing import Literal
 
@@ -122,54 +122,3 @@ def render_status(document: Document) -> bytes:
             _text(document.completed_at),
         )
     )
-
-
-def render_document(document: Document) -> bytes:
-    """The full document as a JSON object; a deleted file's is a marker with its revision."""
-    identity = {
-        "organization_id": document.organization_id,
-        "store_id": document.store_id,
-        "file_id": document.file_id,
-        "revision": document.revision,
-        "offset": document.offset,
-        "attempt": document.attempt,
-        "deleted_at": _text(document.deleted_at),
-    }
-    return _json.encode(identity if document.is_deleted else identity | _details(document))
-
-
-def _details(document: Document) -> dict[str, object]:
-    return {
-        "name": document.name,
-        "size_bytes": document.size_bytes,
-        "mime_type": document.mime_type,
-        "relative_path": document.relative_path,
-        "status": document.status,
-        "progress_percent": document.progress_percent,
-        "current_step": document.current_step,
-        "error": None if document.error is None else _fields(document.error),
-        "started_at": _text(document.started_at),
-        "completed_at": _text(document.completed_at),
-        "stalled_since": _text(document.stalled_since),
-        "chunk_count": document.chunk_count,
-        "registered_at": _text(document.registered_at),
-        "created_at": format_seconds(document.created_at),
-        "updated_at": format_seconds(document.updated_at),
-        "plan": [{"step": step, "weight": weight} for step, weight in document.plan],
-        "steps": [_step(step) for step in document.steps],
-    }
-
-
-def _step(step: Step) -> dict[str, object]:
-    return {
-        "step": step.step,
-        "started_at": _text(step.started_at),
-        "completed_at": _text(step.completed_at),
-        "done_units": step.done_units,
-        "total_units": step.total_units,
-        "max_silence_s": step.max_silence_s,
-    }
-
-
-def _fields(struct: msgspec.Struct) -> dict[str, object]:
-    return {name: getattr(struct, name) for name in struct.__struct_fields__}

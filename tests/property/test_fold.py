@@ -5,9 +5,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milepost_schemas.document import Document, render_document, render_status
+from milepost_schemas.document import Document, render_status
 from milepost_schemas.fold import apply, fold
 from milepost_schemas.record import decode_record, encode_record
+from milepost_schemas.status_record import encode_status
 from tests.property.histories import STORED, Move, moves, play
 
 KEYS = [
@@ -22,7 +23,7 @@ KEYS = [
 
 def visible(document: Document) -> dict[str, Any]:
     """The full rendering without what only says which revision it is."""
-    rendered: dict[str, Any] = json.loads(render_document(document))
+    rendered: dict[str, Any] = json.loads(encode_status(document))
     return {k: v for k, v in rendered.items() if k not in {"revision", "updated_at", "offset"}}
 
 

@@ -3,10 +3,11 @@
 import json
 from typing import Any, TypeVar
 
-from milepost_schemas.document import Document, render_document, render_status
+from milepost_schemas.document import Document, render_status
 from milepost_schemas.events import Event, EventData
 from milepost_schemas.fold import Outcome, fold
 from milepost_schemas.progress import Step
+from milepost_schemas.status_record import encode_status
 from milepost_schemas.times import parse_time_ms
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ class FileLog:
 
     @property
     def rendered(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(render_document(self.document))
+        document: dict[str, Any] = json.loads(encode_status(self.document))
         return document
 
     def step(self, name: str) -> Step:
