@@ -20,6 +20,8 @@ from milepost.log_reader import LogReader, Record, kafka_errors
 __all__ = ["Consumer", "Fetched", "Record"]
 
 STOP_TIMEOUT_S: Final = 5
+COMMIT_TIMEOUT_S: Final = 5
+"""A commit that waits for a group's coordinator does so for ever."""
 REBALANCE_TIMEOUT_S: Final = 30
 MAX_POLL_INTERVAL_S: Final = 15 * 60
 """An owner that waits for Redis or for a long step does not fetch, and is not dead."""
@@ -75,6 +77,7 @@ class Consumer:
         self._client: Any = None
         self._stuck = False
         self._fetches = 0
+        self._uncommitted_since: float | None = None
         self._watch: asyncio.Task[None] | None = None
         self._options: dict[str, Any] = {
             **connection.client_options(),
@@ -188,14 +191,26 @@ class Consumer:
             }
 
     async def commit(self, offsets: Mapping[int, int], *, epoch: int) -> bool:
-        """Commit next offsets; False, and nothing happens, if the partitions have moved on."""
+        """Commit next offsets; False if that failed, or the partitions have moved on.
+
+        What failed may be committed again. Where it goes on failing, the client is replaced.
+        """
         if epoch != self.epoch:
             return False
         positions = {TopicPartition(self.topic, number): at for number, at in offsets.items()}
+        is_committed = await self._commit(positions)
+        if is_committed:
+            self._uncommitted_since = None
+        elif self._uncommitted_since is None:
+            self._uncommitted_since = time.monotonic()
+        return is_committed
+
+    async def _commit(self, positions: Mapping[Any, int]) -> bool:
         try:
             with kafka_errors(f"commit {self.topic}"):
-                await self._client.commit(positions)
-        except KafkaUnavailableError:
+                async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                    await self._client.commit(positions)
+        except (KafkaUnavailableError, TimeoutError):
             return False
         except ConsumerError as error:
             if isinstance(error.__cause__, CommitFailedError | IllegalStateError):
@@ -235,9 +250,12 @@ class Consumer:
                 ends = await self.log.end_offsets(self.opened)
             except KafkaUnavailableError:
                 continue
-            self._stuck = self._stuck or any(
-                self._stands_still(partition, end) for partition, end in ends.items()
-            )
+            stands_still = [self._stands_still(*each) for each in ends.items()]
+            self._stuck = self._stuck or any(stands_still) or self._cannot_commit()
+
+    def _cannot_commit(self) -> bool:
+        since = self._uncommitted_since
+        return since is not None and time.monotonic() - since > self._stuck_after_s
 
     def _stands_still(self, partition: int, end: int) -> bool:
         position = self._known_position(partition)
@@ -261,6 +279,7 @@ class Consumer:
         """Forget all partitions; the listener calls it when the group takes them away."""
         self._assignment = _Assignment(self.epoch + 1)
         self._progress.clear()
+        self._uncommitted_since = None
 
     async def give_up(self) -> None:
         """Finish the work in hand, then forget all partitions."""

@@ -110,6 +110,14 @@ class PartitionFold:
             if self._writer.weight >= SLICE_WEIGHT:
                 self._close_slice(self._last, self._last.offset + 1)
 
+    def has_news(self, position: int) -> bool:
+        """Whether a cut at this position can come to anything."""
+        return (
+            self._last is not None
+            or self.freshness.has_news
+            or position > self.checkpoint.next_offset
+        )
+
     def cut(self, position: int, batch: int) -> Folded:
         """Everything since the last cut, to be written; the fold's position is then the given one.
 

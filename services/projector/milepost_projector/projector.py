@@ -68,7 +68,7 @@ class Projector:
         self._epoch = -1
         self._batch = 0
         self._gathered = 0
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: asyncio.Future[None] | None = None
         self._committable: dict[int, int] = {}
         self._opener = Opener(consumer, read_model, partitions)
 
@@ -98,10 +98,15 @@ class Projector:
             await self._open_pending(stopping)
             # What is being fetched belongs to the folds of now: one that is opened anew while the
             # fetch is under way starts at another offset.
-            fetching, then = asyncio.create_task(self._consumer.fetch(FETCH_TIMEOUT_S)), folds
-            folds = dict(self._folds)
-            await self._project(fetched, then)
-            fetched = await fetching
+            then, folds = folds, dict(self._folds)
+            if fetched.is_full:
+                fetching = asyncio.create_task(self._consumer.fetch(FETCH_TIMEOUT_S))
+                await self._project(fetched, then)
+                fetched = await fetching
+            else:
+                # Nothing is waiting: the write comes first, and the client fetches meanwhile.
+                await self._project(fetched, then)
+                fetched = await self._consumer.fetch(FETCH_TIMEOUT_S)
         if self._writing is not None:
             await self._writing
         await self._commit()
@@ -113,33 +118,65 @@ class Projector:
 
     async def _project(self, fetched: Fetched, folds: Mapping[int, PartitionFold]) -> None:
         """Fold a fetch; hand over what has gathered, unless more is waiting to be folded."""
-        await self._load_unknown(fetched, folds)
-        current = [
-            (fold, fetched.records.get(number, ()), position)
-            for number, position in fetched.positions.items()
-            if (fold := folds.get(number)) is not None
-            and self._is_current(fold)
-            and fetched.epoch == self._epoch
-        ]
-        for fold, records, _ in current:
-            if fetched.is_full:
-                # Folding holds the loop, and the next fetch needs turns of it to reach the broker.
-                await asyncio.sleep(0)
-            fold.fold(records)
-            self._gathered += len(records)
+        current = await self._fold(fetched, folds)
         if fetched.is_full and self._gathered < GATHERED_RECORDS:
             return
         self._gathered = 0
-        self._batch += 1
-        work = [(fold, fold.cut(position, self._batch)) for fold, _, position in current]
-        for _, folded in work:
-            self.outcomes.update(folded.outcomes)
+        work = self._cut(current)
+        if not work:
+            return
         if self._writing is not None:
             await self._writing
         # Only here: a batch that has read its documents, but is not folded yet, needs them all.
         for fold, _ in work:
             fold.forget(DOCUMENTS_IN_MEMORY, self._batch - 1)
-        self._writing = asyncio.create_task(self._write(work))
+        if fetched.is_full:
+            self._writing = asyncio.create_task(self._write(work))
+        else:
+            await self._write_at_once(work)
+
+    async def _fold(
+        self, fetched: Fetched, folds: Mapping[int, PartitionFold]
+    ) -> list[tuple[PartitionFold, int]]:
+        """Fold what was fetched; the folds that it was fetched for, with their new positions."""
+        await self._load_unknown(fetched, folds)
+        current = [
+            (fold, position)
+            for number, position in fetched.positions.items()
+            if (fold := folds.get(number)) is not None
+            and self._is_current(fold)
+            and fetched.epoch == self._epoch
+        ]
+        for fold, _ in current:
+            records = fetched.records.get(fold.number, ())
+            if fetched.is_full:
+                # Folding holds the loop, and the next fetch needs turns of it to reach the broker.
+                await asyncio.sleep(0)
+            fold.fold(records)
+            self._gathered += len(records)
+        return current
+
+    def _cut(
+        self, current: Sequence[tuple[PartitionFold, int]]
+    ) -> list[tuple[PartitionFold, Folded]]:
+        """Everything since the last cut, as far as there is anything."""
+        self._batch += 1
+        work = [
+            (fold, fold.cut(position, self._batch))
+            for fold, position in current
+            if fold.has_news(position)
+        ]
+        for _, folded in work:
+            self.outcomes.update(folded.outcomes)
+        return work
+
+    async def _write_at_once(self, work: Sequence[tuple[PartitionFold, Folded]]) -> None:
+        """Write without a task in between: the loop's other work would come first."""
+        writing = self._writing = asyncio.get_running_loop().create_future()
+        try:
+            await self._write(work)
+        finally:
+            writing.set_result(None)
 
     async def _write(self, work: Sequence[tuple[PartitionFold, Folded]]) -> None:
         """Dead letters first, then the slices: an offset passes only what is safe."""

@@ -1,6 +1,8 @@
 """The read model in Redis, as the projector writes it."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, Final, cast
 
@@ -35,7 +37,7 @@ from milepost_schemas.record import decode_record
 
 FIRST_GENERATION: Final = 1
 NO_CHECKPOINT: Final = b"-"
-SOCKET_TIMEOUT_S: Final = 5.0
+CALL_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
 POOL_TIMEOUT_S: Final = 5.0
 MAX_CONNECTIONS: Final = 8
@@ -78,7 +80,7 @@ class RedisReadModel:
             connection_class=_Connection,
             max_connections=MAX_CONNECTIONS,
             timeout=POOL_TIMEOUT_S,
-            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_timeout=None,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
         )
@@ -99,7 +101,7 @@ class RedisReadModel:
             ReadModelUnavailableError: Redis is away.
             ReadModelUnfitError: Redis may evict keys, or holds a model of other code.
         """
-        with _Translated():
+        async with _reached():
             memory = await self._redis.info("memory")
             policy = memory["maxmemory_policy"]
             if policy != "noeviction":
@@ -118,7 +120,7 @@ class RedisReadModel:
 
     async def checkpoint(self, keys: PartitionKeys) -> bytes:
         """The stored checkpoint as it is, `NO_CHECKPOINT` where there is none."""
-        with _Translated():
+        async with _reached():
             return _bytes(await self._redis.get(keys.checkpoint) or NO_CHECKPOINT)
 
     async def load(
@@ -126,7 +128,7 @@ class RedisReadModel:
     ) -> tuple[bytes, dict[bytes, Document]]:
         """The stored checkpoint, and those documents of the named files that exist."""
         prefix = keys.file("").encode()
-        with _Translated():
+        async with _reached():
             stored, *values = await self._redis.mget(
                 [keys.checkpoint, *(prefix + name for name in names)]
             )
@@ -139,7 +141,7 @@ class RedisReadModel:
 
         A slice was written if and only if its own checkpoint is the one that comes back.
         """
-        with _Translated():
+        async with _reached():
             if not self._sha:
                 self._sha = await self._redis.script_load(self._script)
             try:
@@ -181,18 +183,22 @@ def _bytes(value: bytes | str | None) -> bytes:
     return value
 
 
-class _Translated:
-    """Turns what redis-py raises when Redis is away into the projector's own error."""
+@asynccontextmanager
+async def _reached() -> AsyncIterator[None]:
+    """Bound the calls in time, and turn what says that Redis is away into the projector's error.
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, _UNAVAILABLE):
-            raise ReadModelUnavailableError(f"{type(error).__name__}: {error}") from error
+    The client's own time-out would put a task in front of every command.
+    """
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            yield
+    except (*_UNAVAILABLE, TimeoutError) as error:
+        raise ReadModelUnavailableError(f"{type(error).__name__}: {error}") from error
+    except ResponseError as error:
         # Redis says these by a prefix only, for want of classes of their own.
-        if isinstance(error, ResponseError) and str(error).startswith(_UNAVAILABLE_PREFIXES):
+        if str(error).startswith(_UNAVAILABLE_PREFIXES):
             raise ReadModelUnavailableError(f"Redis: {error}") from error
+        raise
 
 
 _UNAVAILABLE_PREFIXES: Final = ("NOREPLICAS", "MISCONF")

@@ -194,6 +194,23 @@ async def test_an_offset_that_the_log_does_not_have_closes_the_partition(log: Lo
         assert await next_values(consumer, 1) == [b"a"]
 
 
+async def test_a_client_that_can_commit_no_more_is_replaced(log: Log) -> None:
+    async with log.consumer(stuck_after_s=0.5) as consumer:
+        await holds(consumer, BOTH)
+        open_all(consumer)
+        coordinator = consumer._client._coordinator
+        for task in (coordinator._coordination_task, coordinator._heartbeat_task):
+            task.cancel()
+        coordinator.generation += 1
+
+        async with asyncio.timeout(30):
+            while not consumer.rebuilds:
+                assert not await consumer.commit({0: 1}, epoch=consumer.epoch)
+                await consumer.fetch(0.05)
+        await holds(consumer, BOTH)
+        assert await consumer.commit({0: 1}, epoch=consumer.epoch)
+
+
 async def test_a_client_that_has_died_without_a_word_is_replaced(log: Log) -> None:
     async with log.consumer(stuck_after_s=0.5) as consumer:
         await holds(consumer, BOTH)
