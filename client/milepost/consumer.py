@@ -208,7 +208,7 @@ class Consumer:
     async def _commit(self, positions: Mapping[Any, int]) -> bool:
         try:
             with kafka_errors(f"commit {self.topic}"):
-                async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                async with asyncio.timeout(min(COMMIT_TIMEOUT_S, self._stuck_after_s)):
                     await self._client.commit(positions)
         except (KafkaUnavailableError, TimeoutError):
             return False

@@ -198,10 +198,7 @@ async def test_a_client_that_can_commit_no_more_is_replaced(log: Log) -> None:
     async with log.consumer(stuck_after_s=0.5) as consumer:
         await holds(consumer, BOTH)
         open_all(consumer)
-        coordinator = consumer._client._coordinator
-        for task in (coordinator._coordination_task, coordinator._heartbeat_task):
-            task.cancel()
-        coordinator.generation += 1
+        await consumer._client._coordinator._commit_lock.acquire()
 
         async with asyncio.timeout(30):
             while not consumer.rebuilds:
