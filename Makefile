@@ -26,7 +26,7 @@ run: install  ## Start Milepost and take files through it: make run ARGS="paper.
 
 .PHONY: test
 test: install  ## Run the whole test suite against real Kafka and Redis
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: check
 check: install  ## Check format, lint, types and import rules
