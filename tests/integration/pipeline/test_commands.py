@@ -1,6 +1,7 @@
 """The commands as a user runs them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ def milepost(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         timeout=60,
+        env=os.environ | {"COLUMNS": "200"},  # noqa: TID251  a child's environment
     )
 
 
