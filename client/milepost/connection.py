@@ -49,6 +49,24 @@ class KafkaSettings(BaseSettings):
             "sasl_plain_password": None if password is None else password.get_secret_value(),
         }
 
+    def librdkafka_options(self) -> dict[str, str]:
+        """The same as configuration properties of librdkafka, for clients that are built on it."""
+        password = self.sasl_password
+        options = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": self.security_protocol,
+            "ssl.ca.location": self.ssl_cafile,
+            "ssl.certificate.location": self.ssl_certfile,
+            "ssl.key.location": self.ssl_keyfile or self.ssl_certfile,
+        }
+        if self.security_protocol in ("SASL_PLAINTEXT", "SASL_SSL"):
+            options |= {
+                "sasl.mechanism": self.sasl_mechanism,
+                "sasl.username": self.sasl_username,
+                "sasl.password": None if password is None else password.get_secret_value(),
+            }
+        return {name: str(value) for name, value in options.items() if value is not None}
+
     def _ssl_context(self) -> ssl.SSLContext | None:
         if self.security_protocol not in _SSL_PROTOCOLS:
             return None

@@ -1,7 +1,7 @@
 """Reads a topic by offset, outside any group: ends, beginnings and single records."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -98,6 +98,27 @@ class LogReader:
             raise KafkaUnavailableError(f"nothing to read at {self._topic} {partition} {offset}")
         found: Record = batches[at][0]
         return found if found.offset == offset else None
+
+    async def records(
+        self, partition: int, offset: int, max_records: int
+    ) -> tuple[Sequence[Record], int]:
+        """The next records from an offset on, and the offset to go on from.
+
+        Waits for records; ask for none at the end of the log.
+        """
+        at = TopicPartition(self._topic, partition)
+        async with self._reading:
+            self._client.assign([at])
+            self._client.seek(at, offset)
+            with kafka_errors(f"read {self._topic} {partition} {offset}"):
+                batches = await self._client.getmany(
+                    at, timeout_ms=int(READ_TIMEOUT_S * 1000), max_records=max_records
+                )
+                position: int = await self._client.position(at)
+            self._client.unsubscribe()
+        if position == offset:
+            raise KafkaUnavailableError(f"nothing to read at {self._topic} {partition} {offset}")
+        return batches.get(at, ()), position
 
     def _at(self, partitions: Collection[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]

@@ -38,6 +38,11 @@ class PartitionKeys:
         return f"{self.tag}c"
 
     @property
+    def published(self) -> str:
+        """String: next offset up to which the status topic is complete."""
+        return f"{self.tag}p"
+
+    @property
     def hints(self) -> str:
         """Pub/sub channel: the file keys of each batch, space-separated, after it was written."""
         return f"{self.tag}h"

@@ -27,6 +27,7 @@ from milepost_schemas.topics import PARTITIONS, partition_of
 from tests.faults.load import Load
 from tests.faults.reader import Reader
 from tests.fixtures.expected_model import Model, expected_model, read_log, stored_model
+from tests.fixtures.newest_statuses import newest_statuses, told_by
 from tests.fixtures.running_projector import World, caught_up
 
 ORGANIZATIONS = ("org_0", "org_1", "org_2")
@@ -71,6 +72,7 @@ class Stand:
             "milepost_projector",
             KAFKA_BOOTSTRAP_SERVERS=self.world.kafka.bootstrap_servers,
             EVENTS_TOPIC=self.world.events,
+            STATUS_TOPIC=self.world.statuses,
             DEAD_LETTER_TOPIC=self.world.dead_letters,
             PROJECTOR_GROUP=self.world.name,
         )
@@ -137,6 +139,7 @@ class Stand:
         await self._compare_answers(reader, model)
         assert reader.lies == []
         await until(lambda: self._is_committed({n: len(each) for n, each in log.items() if each}))
+        assert await newest_statuses(self.world) == told_by(model)
         assert all(process.pid is not None for process in self._processes)
 
     async def _is_committed(self, ends: dict[int, int]) -> bool:

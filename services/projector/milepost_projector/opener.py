@@ -1,33 +1,50 @@
 """Opens partitions: takes each over from the checkpoint that Redis has of it."""
 
+import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import structlog
 
 from milepost.consumer import Consumer
 from milepost.errors import KafkaUnavailableError
 from milepost_projector.opening import LogBounds, WrongLogError, decide, marked_offset, verify
-from milepost_projector.partition import PartitionFold
+from milepost_projector.partition import Partition, PartitionFold
+from milepost_projector.publication import Means, Publication
 from milepost_projector.read_model import NO_CHECKPOINT, RedisReadModel
 from milepost_projector.slices import Slice
+from milepost_projector.status_topic import StatusTopic
 from milepost_schemas.checkpoint import Checkpoint
-from milepost_schemas.keys import PartitionKeys
 
 log = structlog.get_logger()
+
+
+class Opened(NamedTuple):
+    """A partition that is taken over: its projection, and its part of the status topic."""
+
+    fold: PartitionFold
+    publication: Publication
 
 
 class Opener:
     """Opens partitions of the live generation; remembers those that must stay closed."""
 
-    def __init__(self, consumer: Consumer, read_model: RedisReadModel, partitions: int) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        read_model: RedisReadModel,
+        status_topic: StatusTopic,
+        partitions: int,
+    ) -> None:
         self.refused: set[int] = set()
         """Partitions whose log is not the one that the read model was built from."""
         self._consumer = consumer
         self._read_model = read_model
+        self._status_topic = status_topic
         self._partitions = partitions
 
-    async def open(self, partitions: Sequence[int]) -> list[PartitionFold]:
-        """The folds to go on with, without the partitions that cannot be opened right now.
+    async def open(self, partitions: Sequence[int]) -> list[Opened]:
+        """What to go on with, without the partitions that cannot be opened right now.
 
         Raises:
             ReadModelUnavailableError: Redis is away.
@@ -35,31 +52,53 @@ class Opener:
             KafkaUnavailableError: Kafka is away.
         """
         meta = await self._read_model.meta(self._partitions)
+        if not await self._still_own(partitions):
+            return []
+        # Before any position is read: what a former owner has not committed by now, it never will.
+        await asyncio.gather(*map(self._status_topic.fence, partitions))
         beginnings = await self._consumer.log.beginning_offsets(partitions)
         ends = await self._consumer.log.end_offsets(partitions)
         committed = await self._consumer.committed(partitions)
-        opened: list[PartitionFold] = []
+        opened: list[Opened] = []
         for number in partitions:
             keys = self._read_model.keys.partition(meta.generation, number)
             bounds = LogBounds(beginnings[number], ends[number], committed[number])
             try:
-                fold = await self._opened(number, keys, bounds)
+                opened += await self._opened(Partition(number, meta.generation, keys), bounds)
             except WrongLogError as error:
                 log.error("wrong_log", partition=number, reason=str(error))  # noqa: TRY400  a finding
                 self.refused.add(number)
             except KafkaUnavailableError as error:
                 log.warning("not_now", partition=number, reason=str(error))
-            else:
-                opened += [] if fold is None else [fold]
         # Redis may have been wiped since the first look. If it is wiped after this one, the
         # checkpoints are gone, too, and the partitions are opened anew.
         await self._read_model.meta(self._partitions)
         return opened
 
-    async def _opened(
-        self, number: int, keys: PartitionKeys, bounds: LogBounds
-    ) -> PartitionFold | None:
-        """Take the partition over, None if somebody else was faster."""
+    async def _still_own(self, partitions: Sequence[int]) -> bool:
+        """Whether the group agrees: an owner that was frozen must not fence its successor."""
+        epoch = self._consumer.epoch
+        known = await self._consumer.committed(partitions)
+        offsets = {number: offset or 0 for number, offset in known.items()}
+        return await self._consumer.commit(offsets, epoch=epoch)
+
+    async def _opened(self, partition: Partition, bounds: LogBounds) -> list[Opened]:
+        """Take the partition over; empty if somebody else was faster."""
+        checkpoint = await self._checkpoint(partition, bounds)
+        if checkpoint is None:
+            return []
+        log.info(
+            "partition_opened",
+            partition=partition.number,
+            next_offset=checkpoint.next_offset,
+            recovering=checkpoint.is_recovering,
+        )
+        publication = await self._publication(partition, bounds, checkpoint)
+        return [Opened(PartitionFold(partition, self._partitions, checkpoint), publication)]
+
+    async def _checkpoint(self, partition: Partition, bounds: LogBounds) -> Checkpoint | None:
+        """Where to go on from, as it is in Redis now; None if somebody else has moved it."""
+        number, _, keys = partition
         stored = await self._read_model.checkpoint(keys)
         known = None if stored == NO_CHECKPOINT else Checkpoint.decode(stored)
         opening = decide(known, bounds)
@@ -74,10 +113,16 @@ class Opener:
             slice_ = Slice(number, stored, written, checkpoint.next_offset)
             if await self._read_model.write([slice_], [keys]) != [written]:
                 return None
-        log.info(
-            "partition_opened",
-            partition=number,
-            next_offset=checkpoint.next_offset,
-            recovering=checkpoint.is_recovering,
-        )
-        return PartitionFold(number, self._partitions, keys, checkpoint)
+        return checkpoint
+
+    async def _publication(
+        self, partition: Partition, bounds: LogBounds, checkpoint: Checkpoint
+    ) -> Publication:
+        """The status topic's part; what retention took away unpublished is only said."""
+        published = await self._read_model.published(partition.keys)
+        if published < bounds.beginning:
+            missing = bounds.beginning - published
+            log.error("statuses_missing", partition=partition.number, records=missing)
+            published = await self._read_model.publish(partition.keys, published, bounds.beginning)
+        means = Means(self._status_topic, self._read_model, self._consumer.log)
+        return Publication(partition, means, published, checkpoint)

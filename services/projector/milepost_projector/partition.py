@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
+
+from confluent_kafka import murmur2
 
 from milepost.consumer import Record
 from milepost_projector.freshness import Freshness
 from milepost_projector.slices import Command, Slice, SliceWriter, Slot, indexed
+from milepost_projector.status_topic import StatusValue
 from milepost_schemas.checkpoint import Checkpoint, fingerprint
 from milepost_schemas.codec import (
     ForeignRecordError,
@@ -22,13 +25,20 @@ from milepost_schemas.fold import Outcome, fold
 from milepost_schemas.identity import file_key
 from milepost_schemas.keys import PartitionKeys
 from milepost_schemas.logs import log_line
-from milepost_schemas.topics import partition_of
 
 STRIDE: Final = 64
 """Records between two looks at the weight of the slice."""
 
 SLICE_WEIGHT: Final = 6 * STRIDE
 """Files and log lines after which a slice is closed: about 3 ms of Redis time."""
+
+
+class Partition(NamedTuple):
+    """A partition of the read model in one generation."""
+
+    number: int
+    generation: int
+    keys: PartitionKeys
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,7 @@ class Folded:
 
     slices: list[Slice] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    statuses: dict[bytes, StatusValue] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
 
 
@@ -55,18 +66,17 @@ class PartitionFold:
     Everything here is thrown away and read again when a write turns out to be lost.
     """
 
-    def __init__(
-        self, number: int, partitions: int, keys: PartitionKeys, checkpoint: Checkpoint
-    ) -> None:
-        self.number = number
-        self.keys = keys
+    def __init__(self, partition: Partition, partitions: int, checkpoint: Checkpoint) -> None:
+        self.number = partition.number
+        self.keys = partition.keys
         self.checkpoint = checkpoint
         """What the newest slice leaves behind; how far the fold is."""
         self._possible = [checkpoint.encode()]
         self.freshness = Freshness(self.checkpoint.as_of_ms)
         self._partitions = partitions
         self._slots: dict[bytes | None, Slot] = {}
-        self._writer = SliceWriter(keys)
+        self._generation = partition.generation
+        self._writer = SliceWriter(partition.keys, partition.generation)
         self._folded = Folded()
         self._touched: dict[bytes, Slot] = {}
         self._last: Record | None = None
@@ -79,7 +89,7 @@ class PartitionFold:
     def know(self, documents: Mapping[bytes, Document]) -> None:
         """Keep documents that were read from the read model."""
         for key, document in documents.items():
-            self._slots[key] = Slot(key, document, indexed(document))
+            self._slots[key] = Slot(key, document, indexed(document), document.revision)
 
     def expects(self, stored: bytes) -> bool:
         """Whether a stored checkpoint is one that this fold's own writes can have left."""
@@ -176,7 +186,7 @@ class PartitionFold:
         data = event.data
         check_identity(data, key)
         key = file_key(data.store_id, data.file_id).encode()
-        right = partition_of(key, self._partitions)
+        right = murmur2(key, self._partitions)
         if right != self.number:
             raise InvalidRecordError(
                 "wrong_partition",
@@ -192,7 +202,8 @@ class PartitionFold:
         mark = fingerprint(last.offset, last.timestamp, last.key, last.value)
         checkpoint = self._fresh(next_offset)._replace(fingerprint=mark)
         self._append(checkpoint, *self._writer.close())
-        self._writer = SliceWriter(self.keys)
+        self._folded.statuses |= self._writer.statuses
+        self._writer = SliceWriter(self.keys, self._generation)
 
     def _fresh(self, next_offset: int) -> Checkpoint:
         return self.checkpoint._replace(

@@ -16,6 +16,7 @@ from milepost.errors import KafkaUnavailableError, PublishError
 from milepost_projector.dead_letters import DeadLetters
 from milepost_projector.opener import Opener
 from milepost_projector.partition import Folded, PartitionFold, Rejected
+from milepost_projector.publications import Publications
 from milepost_projector.read_model import (
     ReadModelUnavailableError,
     ReadModelUnfitError,
@@ -54,8 +55,8 @@ class Projector:
         consumer: Consumer,
         read_model: RedisReadModel,
         dead_letters: DeadLetters,
+        opener: Opener,
         *,
-        partitions: int,
         clock_ms: Callable[[], int],
     ) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -69,8 +70,8 @@ class Projector:
         self._batch = 0
         self._gathered = 0
         self._writing: asyncio.Future[None] | None = None
-        self._committable: dict[int, int] = {}
-        self._opener = Opener(consumer, read_model, partitions)
+        self._opener = opener
+        self._publications: Publications
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Project until told to stop, then finish the batch in hand and commit.
@@ -78,6 +79,7 @@ class Projector:
         A batch that cannot be finished within `GRACE_S` is left to the next owner.
         """
         async with asyncio.TaskGroup() as background:
+            self._publications = Publications(background, self._lose)
             told = background.create_task(stopping.wait())
             working = background.create_task(self._work(stopping))
             others = [
@@ -86,6 +88,7 @@ class Projector:
             ]
             await asyncio.wait([told])
             await asyncio.wait([working], timeout=GRACE_S)
+            self._publications.end_all()
             for task in (working, *others):
                 task.cancel()
         if self._writing is not None:
@@ -109,6 +112,7 @@ class Projector:
                 fetched = await self._consumer.fetch(FETCH_TIMEOUT_S)
         if self._writing is not None:
             await self._writing
+        await self._publications.completed()
         await self._commit()
 
     async def drain(self) -> None:
@@ -190,14 +194,15 @@ class Projector:
         stored = {slice_.partition: answer for slice_, answer in zip(slices, answers, strict=True)}
         for fold, folded in work:
             if folded.slices:
-                self._settle(fold, folded.slices[-1], stored[fold.number])
+                self._settle(fold, folded, stored[fold.number])
 
     def _write_slices(
         self, slices: Sequence[Slice], keys: dict[int, PartitionKeys]
     ) -> Awaitable[list[bytes]]:
         return self._read_model.write(slices, [keys[slice_.partition] for slice_ in slices])
 
-    def _settle(self, fold: PartitionFold, last: Slice, stored: bytes) -> None:
+    def _settle(self, fold: PartitionFold, folded: Folded, stored: bytes) -> None:
+        last = folded.slices[-1]
         if not self._is_current(fold):
             return
         if stored != last.checkpoint:
@@ -205,9 +210,7 @@ class Projector:
             self._drop(fold)
             return
         fold.acknowledge(last.checkpoint)
-        # The fold may be past its recovery already, when what was written is not.
-        if last.next_offset >= fold.checkpoint.recover_to:
-            self._committable[fold.number] = last.next_offset
+        self._publications.offer(fold.number, folded.statuses, last.next_offset)
 
     def _is_current(self, fold: PartitionFold) -> bool:
         return self._folds.get(fold.number) is fold
@@ -215,9 +218,12 @@ class Projector:
     def _drop(self, fold: PartitionFold) -> None:
         """Forget a partition that somebody else wrote to, or that Redis has lost."""
         if self._is_current(fold):
-            del self._folds[fold.number]
-            self._committable.pop(fold.number, None)
-            self._consumer.close(fold.number)
+            self._publications.end(fold.number)
+            self._lose(fold.number)
+
+    def _lose(self, number: int) -> None:
+        del self._folds[number]
+        self._consumer.close(number)
 
     async def _dead_letter(self, rejected: Rejected) -> None:
         log.warning(
@@ -251,7 +257,7 @@ class Projector:
         if self._consumer.epoch != self._epoch:
             self._epoch = self._consumer.epoch
             self._folds.clear()
-            self._committable.clear()
+            self._publications.end_all()
             self._opener.refused.clear()
 
     async def _open_pending(self, stopping: asyncio.Event) -> None:
@@ -262,9 +268,10 @@ class Projector:
         await self.drain()
         epoch = self._epoch
         try:
-            for fold in await self._opener.open(sorted(pending)):
+            for fold, publication in await self._opener.open(sorted(pending)):
                 if epoch == self._consumer.epoch:
                     self._folds[fold.number] = fold
+                    self._publications.begin(publication)
                     offset = fold.checkpoint.next_offset
                     self._consumer.open(fold.number, offset, epoch=epoch)
         except ReadModelUnfitError as error:
@@ -282,13 +289,11 @@ class Projector:
                 self._folds[number].freshness.learn(asked_at_ms, end)
 
     async def _commit(self) -> None:
-        """Tell the group how far the read model is; Redis, not this, is the authority."""
-        epoch = self._epoch
-        offsets, self._committable = self._committable, {}
+        """Tell the group how far the status topic is; Redis, not this, is the authority."""
+        epoch, offsets = self._epoch, self._publications.committable()
         is_committed = not offsets or await self._consumer.commit(offsets, epoch=epoch)
-        # What another owner has now would be refused, and with it everything that is ours.
-        if not is_committed and epoch == self._epoch:
-            self._committable = offsets | self._committable
+        if is_committed and epoch == self._epoch:
+            self._publications.committed(offsets)
 
     async def _forever(self, work: Callable[[], Awaitable[None]], interval_s: float) -> None:
         while True:

@@ -87,6 +87,7 @@ class RedisReadModel:
         # A connection of its own for single commands: to borrow one costs as much as the command.
         self._redis = Redis(connection_pool=self._pool, single_connection_client=True)
         self._script = (files("milepost_projector") / "apply.lua").read_text()
+        self._publish_script = (files("milepost_projector") / "publish.lua").read_text()
         self._sha = ""
         self._encoder = msgspec.msgpack.Encoder()
 
@@ -122,6 +123,20 @@ class RedisReadModel:
         """The stored checkpoint as it is, `NO_CHECKPOINT` where there is none."""
         async with _reached():
             return _bytes(await self._redis.get(keys.checkpoint) or NO_CHECKPOINT)
+
+    async def published(self, keys: PartitionKeys) -> int:
+        """The offset up to which the status topic is complete, 0 where it is not known."""
+        async with _reached():
+            return int(await self._redis.get(keys.published) or 0)
+
+    async def publish(self, keys: PartitionKeys, expected: int, reached: int) -> int:
+        """Move the published position if it is the expected one; the one that is stored then."""
+        async with _reached():
+            return int(
+                await self._redis.eval(
+                    self._publish_script, 2, keys.published, keys.checkpoint, expected, reached
+                )
+            )
 
     async def load(
         self, keys: PartitionKeys, names: Sequence[bytes]

@@ -4,7 +4,7 @@ from pydantic import RedisDsn
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from milepost_schemas.keys import DEFAULT_PREFIX
-from milepost_schemas.topics import DEAD_LETTER, EVENTS
+from milepost_schemas.topics import DEAD_LETTER, EVENTS, STATUS
 
 
 class Settings(BaseSettings):
@@ -16,4 +16,5 @@ class Settings(BaseSettings):
     redis_prefix: str = DEFAULT_PREFIX
     events_topic: str = EVENTS.name
     dead_letter_topic: str = DEAD_LETTER.name
+    status_topic: str = STATUS.name
     projector_group: str = "milepost.projector"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from milepost_projector.status_topic import StatusValue, status_of
 from milepost_schemas.document import Document, Status
 from milepost_schemas.keys import PartitionKeys
 from milepost_schemas.logs import LogLine, encode_line
@@ -46,6 +47,8 @@ class Slot:
     key: bytes
     document: Document
     indexed: Indexed | None
+    revision: int = 0
+    """The newest revision that was handed over to the status topic."""
     batch: int = 0
     """Number of the last batch that changed it."""
     is_new: bool = False
@@ -62,9 +65,12 @@ def indexed(document: Document) -> Indexed | None:
 class SliceWriter:
     """Collects the changed documents and log lines of one slice, and writes its commands."""
 
-    def __init__(self, keys: PartitionKeys) -> None:
+    def __init__(self, keys: PartitionKeys, generation: int) -> None:
         self.changed: dict[bytes, Slot] = {}
         """The files whose documents are to be written, as they are at the end of the slice."""
+        self.statuses: dict[bytes, StatusValue] = {}
+        """What the status topic has to say of them; there once the slice is closed."""
+        self._generation = generation
         self._keys = keys
         self._opened: list[str | int] = []
         self._ended: list[str | int] = []
@@ -84,13 +90,7 @@ class SliceWriter:
 
     def close(self) -> tuple[list[bytes], list[Command]]:
         """The records and the commands of the slice; call it once, at its end."""
-        prefix = self._keys.file("").encode()
-        records: list[bytes] = []
-        for key, slot in self.changed.items():
-            records += (prefix + key, encode_record(slot.document))
-            after = indexed(slot.document)
-            if after != slot.indexed or slot.document.is_deleted:
-                self._reindex(slot, after)
+        records = self._records()
         commands = _split(["SADD", self._keys.open_files], self._opened)
         commands += _split(["SREM", self._keys.open_files], self._ended)
         for name, members in (("ZADD", self._listed), ("ZREM", self._unlisted)):
@@ -105,6 +105,22 @@ class SliceWriter:
             hint = b" ".join(self.changed).decode()
             commands.append(["PUBLISH", self._keys.hints, hint])
         return records, commands
+
+    def _records(self) -> list[bytes]:
+        """Names and values of the files that changed; indexes and statuses are brought along."""
+        prefix = self._keys.file("").encode()
+        records: list[bytes] = []
+        for key, slot in self.changed.items():
+            document = slot.document
+            records += (prefix + key, encode_record(document))
+            # A sign of life is stored, but makes no revision.
+            if slot.revision != document.revision:
+                slot.revision = document.revision
+                self.statuses[key] = status_of(document, self._generation)
+            after = indexed(document)
+            if after != slot.indexed or document.is_deleted:
+                self._reindex(slot, after)
+        return records
 
     def _reindex(self, slot: Slot, after: Indexed | None) -> None:
         """Bring indexes and counters from what they say of the file to what they have to say."""

@@ -9,6 +9,7 @@ from milepost_schemas.codec import EncodedRecord, encode
 from milepost_schemas.events import Event, StepProgressed
 from milepost_schemas.topics import PARTITIONS, partition_of
 from tests.fixtures.expected_model import expected_model, read_log, stored_model
+from tests.fixtures.newest_statuses import newest_statuses, told_by
 from tests.fixtures.running_projector import World, caught_up, running_projector
 from tests.fixtures.workload import Publishing
 
@@ -55,3 +56,4 @@ async def test_files_that_memory_has_no_room_for_go_on_from_what_is_stored(
     expected = expected_model(await read_log(kafka.address, world.events), world.name)
     async with world.redis() as redis:
         assert await stored_model(redis, world.name) == expected
+    assert await newest_statuses(world) == told_by(expected)

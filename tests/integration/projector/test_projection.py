@@ -11,6 +11,7 @@ from milepost_schemas.keys import Keys
 from milepost_schemas.record import decode_record
 from milepost_schemas.topics import PARTITIONS, partition_of
 from tests.fixtures.expected_model import expected_model, read_log, stored_model
+from tests.fixtures.newest_statuses import newest_statuses, told_by
 from tests.fixtures.running_projector import World, caught_up, running_projector
 from tests.fixtures.workload import POISON, Publishing, histories, shuffled
 
@@ -54,6 +55,7 @@ async def assert_equal_to_the_fold_of_the_log(world: World) -> dict[str, Any]:
     async with world.redis() as redis:
         stored = await stored_model(redis, world.name)
     assert stored == expected
+    assert await newest_statuses(world) == told_by(expected)
     return expected
 
 

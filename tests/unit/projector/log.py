@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from milepost_projector.partition import Folded, PartitionFold
+from milepost_projector.partition import Folded, Partition, PartitionFold
 from milepost_projector.slices import Slice
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.codec import EncodedRecord, encode
@@ -59,7 +59,7 @@ def _record(offset: int, entry: EventData | EncodedRecord) -> PlainRecord:
 
 
 def a_fold(checkpoint: Checkpoint = BEGINNING) -> PartitionFold:
-    return PartitionFold(0, PARTITIONS, KEYS, checkpoint)
+    return PartitionFold(Partition(0, 1, KEYS), PARTITIONS, checkpoint)
 
 
 def file_name(number: int = 1) -> bytes:

@@ -1,57 +1,54 @@
+import asyncio
+
+import pytest
+
 from milepost.connection import KafkaSettings
-from milepost.consumer import Consumer
-from milepost.publisher import Publisher
-from milepost_projector.dead_letters import DeadLetters
-from milepost_projector.partition import PartitionFold
-from milepost_projector.projector import Projector
+from milepost.log_reader import LogReader
+from milepost_projector.partition import Partition
+from milepost_projector.publication import Means, Publication
+from milepost_projector.publications import Publications
 from milepost_projector.read_model import RedisReadModel
+from milepost_projector.status_topic import StatusTopic
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.keys import Keys
-from tests.unit.projector.log import a_fold, log, progressed
+from tests.unit.projector.log import KEYS
 
 NOWHERE = KafkaSettings(bootstrap_servers="127.0.0.1:1")
 
 
-def a_projector(fold: PartitionFold) -> Projector:
-    """A projector that holds one open partition and is connected to nothing."""
-    projector = Projector(
-        Consumer(NOWHERE, "events", "group"),
-        RedisReadModel("redis://127.0.0.1:1/0", Keys()),
-        DeadLetters(Publisher(NOWHERE), "dead-letters", "events"),
-        partitions=1,
-        clock_ms=lambda: 0,
-    )
-    projector._folds[fold.number] = fold
-    return projector
+def a_publication(published: int, checkpoint: Checkpoint) -> Publication:
+    """A publication that is connected to nothing."""
+    topic = StatusTopic(NOWHERE, "statuses", "group")
+    read_model = RedisReadModel("redis://127.0.0.1:1/0", Keys())
+    means = Means(topic, read_model, LogReader(NOWHERE, "events"))
+    return Publication(Partition(0, 1, KEYS), means, published, checkpoint)
 
 
-def test_a_written_slice_is_to_be_committed() -> None:
-    fold = a_fold()
-    fold.fold(log(progressed()))
-    (slice_,) = fold.cut(1, batch=1).slices
-    projector = a_projector(fold)
-    projector._settle(fold, slice_, slice_.checkpoint)
-    assert projector._committable == {0: 1}
+@pytest.mark.parametrize(
+    ("published", "checkpoint", "committable"),
+    [
+        (5, Checkpoint(5), {0: 5}),
+        (3, Checkpoint(5), {0: 3}),
+        (3, Checkpoint(3, recover_to=4), {}),
+        (4, Checkpoint(4, recover_to=4), {0: 4}),
+    ],
+    ids=["complete", "behind", "recovering", "recovered"],
+)
+async def test_the_group_learns_how_far_the_status_topic_is(
+    published: int, checkpoint: Checkpoint, committable: dict[int, int]
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        publications = Publications(tasks, lambda _: None)
+        publications.begin(a_publication(published, checkpoint))
+        assert publications.committable() == committable
+        publications.committed(committable)
+        assert publications.committable() == {}
+        publications.end_all()
 
 
-def test_nothing_below_the_end_of_a_recovery_is_committed() -> None:
-    fold = a_fold(Checkpoint(0, recover_to=2))
-    fold.fold(log(progressed()))
-    (first,) = fold.cut(1, batch=1).slices
-    fold.fold(log(progressed(), progressed(), first=1))
-    (second,) = fold.cut(3, batch=2).slices
-    projector = a_projector(fold)
-
-    projector._settle(fold, first, first.checkpoint)
-    assert projector._committable == {}
-    projector._settle(fold, second, second.checkpoint)
-    assert projector._committable == {0: 3}
-
-
-def test_a_partition_whose_write_was_lost_is_forgotten() -> None:
-    fold = a_fold()
-    fold.fold(log(progressed()))
-    (slice_,) = fold.cut(1, batch=1).slices
-    projector = a_projector(fold)
-    projector._settle(fold, slice_, b"-")
-    assert (projector._folds, projector._committable) == ({}, {})
+def test_a_partition_recovers_by_what_was_applied_not_by_what_was_folded() -> None:
+    publication = a_publication(0, Checkpoint(0, recover_to=2))
+    publication.offer({}, 1)
+    assert publication.is_held
+    publication.offer({}, 3)
+    assert not publication.is_held

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from milepost_projector.partition import SLICE_WEIGHT, PartitionFold
+from milepost_projector.partition import SLICE_WEIGHT, Partition, PartitionFold
 from milepost_projector.slices import Slice
 from milepost_schemas.checkpoint import Checkpoint, fingerprint
 from milepost_schemas.codec import EncodedRecord
@@ -127,7 +127,7 @@ def test_rejected_records_come_with_their_reason_and_do_not_stop_the_others() ->
 
 
 def test_a_file_of_another_partition_is_rejected_with_the_setting_to_change() -> None:
-    fold = PartitionFold(0, 12, Keys().partition(1, 0), Checkpoint(0))
+    fold = PartitionFold(Partition(0, 1, Keys().partition(1, 0)), 12, Checkpoint(0))
     stray = next(n for n in range(100) if folded(fold, log(progressed(n)), 1, batch=1).rejected)
     (rejected,) = folded(fold, log(progressed(stray)), 2, batch=2).rejected
     assert rejected.error.reason == "wrong_partition"

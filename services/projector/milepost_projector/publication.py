@@ -1,0 +1,134 @@
+"""Brings the status topic up to the read model: one partition, beside the projection.
+
+The published position is kept in Redis next to the checkpoint. Documents come from memory; where
+there are none, after a start or when too many have gathered, the log says which files changed
+since the published position, and Redis what they are now.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from milepost.log_reader import LogReader
+from milepost_projector.partition import Partition
+from milepost_projector.read_model import RedisReadModel
+from milepost_projector.status_topic import StatusTopic, StatusValue, status_of
+from milepost_schemas.checkpoint import Checkpoint
+
+INTERVAL_S: Final = 0.1
+"""Between two transactions of a partition: each costs the brokers as much as many records."""
+MAX_PENDING: Final = 5_000
+"""Documents that wait in memory; with more, they are read from Redis when their turn comes."""
+CHUNK_RECORDS: Final = 2_000
+
+
+class PublishedElsewhereError(Exception):
+    """Another owner has moved the published position, or Redis has lost it."""
+
+
+class Means(NamedTuple):
+    """Where documents go, and where those come from that memory does not have."""
+
+    topic: StatusTopic
+    read_model: RedisReadModel
+    log: LogReader
+
+
+class Publication:
+    """The status topic's part of one partition; `published` never passes what Redis has applied.
+
+    `run` goes on until it is cancelled. While the partition is recovering it publishes nothing.
+    """
+
+    def __init__(
+        self, partition: Partition, means: Means, published: int, checkpoint: Checkpoint
+    ) -> None:
+        self.number = partition.number
+        self.published = published
+        self._partition = partition
+        self._means = means
+        self._applied = checkpoint.next_offset
+        self._recover_to = checkpoint.recover_to
+        self._pending: dict[bytes, StatusValue] | None = {} if self.is_complete else None
+        self._news = asyncio.Event()
+        self._advanced = asyncio.Condition()
+        if not self.is_complete:
+            self._news.set()
+
+    @property
+    def is_held(self) -> bool:
+        return self._applied < self._recover_to
+
+    @property
+    def is_complete(self) -> bool:
+        return self.published >= self._applied
+
+    async def completed(self) -> None:
+        """Return once the status topic is complete, or when nothing may be published."""
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: self.is_held or self.is_complete)
+
+    def offer(self, statuses: Mapping[bytes, StatusValue], applied: int) -> None:
+        """Take what was written to the read model, which is now at the given offset."""
+        self._applied = max(applied, self._applied)
+        if self._pending is not None:
+            self._pending.update(statuses)
+            if len(self._pending) > MAX_PENDING:
+                self._pending = None
+        self._news.set()
+
+    async def run(self) -> None:
+        """Publish whatever is offered.
+
+        Raises:
+            ProducerFencedError, PublishedElsewhereError: somebody else owns the partition.
+            KafkaUnavailableError, ReadModelUnavailableError: run it again later.
+        """
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if not self.is_held:
+                await self._publish()
+            await asyncio.sleep(INTERVAL_S)
+
+    async def _publish(self) -> None:
+        while not self.is_complete:
+            pending, reached = self._pending, self._applied
+            if pending is None:
+                pending, reached = await self._read(reached)
+            else:
+                self._pending = {}
+            try:
+                if pending:
+                    await self._means.topic.publish(self.number, pending)
+                await self._advance(reached)
+            except BaseException:
+                # What was taken is not in memory any more.
+                self._pending = None
+                self._news.set()
+                raise
+
+    async def _read(self, applied: int) -> tuple[dict[bytes, StatusValue], int]:
+        """The documents that changed next after the published position, and the one after them."""
+        records, position = await self._means.log.records(
+            self.number, self.published, CHUNK_RECORDS
+        )
+        reached = min(position, applied)
+        names = [*{record.key for record in records if record.key and record.offset < applied}]
+        _, documents = await self._means.read_model.load(self._partition.keys, names)
+        if reached == self._applied:
+            # All that was offered so far is in Redis, and has just been read.
+            self._pending = {}
+        statuses = {
+            name: status_of(document, self._partition.generation)
+            for name, document in documents.items()
+        }
+        return statuses, reached
+
+    async def _advance(self, reached: int) -> None:
+        stored = await self._means.read_model.publish(self._partition.keys, self.published, reached)
+        if stored != reached:
+            raise PublishedElsewhereError(f"published to {stored}, not from {self.published}")
+        self.published = reached
+        async with self._advanced:
+            self._advanced.notify_all()
