@@ -10,7 +10,6 @@ from confluent_kafka import murmur2
 from milepost.consumer import Record
 from milepost_projector.freshness import Freshness
 from milepost_projector.slices import Command, Slice, SliceWriter, Slot, indexed
-from milepost_projector.status_topic import StatusValue
 from milepost_schemas.checkpoint import Checkpoint, fingerprint
 from milepost_schemas.codec import (
     ForeignRecordError,
@@ -56,7 +55,8 @@ class Folded:
 
     slices: list[Slice] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    statuses: dict[bytes, StatusValue] = field(default_factory=dict)
+    revised: dict[bytes, bytes] = field(default_factory=dict)
+    """Values of the files with a new revision, for the status topic."""
     outcomes: Counter[str] = field(default_factory=Counter)
 
 
@@ -75,8 +75,7 @@ class PartitionFold:
         self.freshness = Freshness(self.checkpoint.as_of_ms)
         self._partitions = partitions
         self._slots: dict[bytes | None, Slot] = {}
-        self._generation = partition.generation
-        self._writer = SliceWriter(partition.keys, partition.generation)
+        self._writer = SliceWriter(partition.keys)
         self._folded = Folded()
         self._touched: dict[bytes, Slot] = {}
         self._last: Record | None = None
@@ -202,8 +201,8 @@ class PartitionFold:
         mark = fingerprint(last.offset, last.timestamp, last.key, last.value)
         checkpoint = self._fresh(next_offset)._replace(fingerprint=mark)
         self._append(checkpoint, *self._writer.close())
-        self._folded.statuses |= self._writer.statuses
-        self._writer = SliceWriter(self.keys, self._generation)
+        self._folded.revised |= self._writer.revised
+        self._writer = SliceWriter(self.keys)
 
     def _fresh(self, next_offset: int) -> Checkpoint:
         return self.checkpoint._replace(

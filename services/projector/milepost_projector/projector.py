@@ -210,7 +210,7 @@ class Projector:
             self._drop(fold)
             return
         fold.acknowledge(last.checkpoint)
-        self._publications.offer(fold.number, folded.statuses, last.next_offset)
+        self._publications.offer(fold.number, folded.revised, last.next_offset)
 
     def _is_current(self, fold: PartitionFold) -> bool:
         return self._folds.get(fold.number) is fold

@@ -6,17 +6,22 @@ since the published position, and Redis what they are now.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from milepost.log_reader import LogReader
 from milepost_projector.partition import Partition
 from milepost_projector.read_model import RedisReadModel
-from milepost_projector.status_topic import StatusTopic, StatusValue, status_of
+from milepost_projector.status_topic import StatusTopic
 from milepost_schemas.checkpoint import Checkpoint
+from milepost_schemas.document import Document
+from milepost_schemas.record import decode_record
 
-INTERVAL_S: Final = 0.1
+MIN_PAUSE_S: Final = 0.1
 """Between two transactions of a partition: each costs the brokers as much as many records."""
+MAX_PAUSE_S: Final = 1.0
+PAUSE_PER_DOCUMENT_S: Final = 0.003
+"""In a backlog the same files change again and again: pauses make one publication of several."""
 MAX_PENDING: Final = 5_000
 """Documents that wait in memory; with more, they are read from Redis when their turn comes."""
 CHUNK_RECORDS: Final = 2_000
@@ -49,7 +54,7 @@ class Publication:
         self._means = means
         self._applied = checkpoint.next_offset
         self._recover_to = checkpoint.recover_to
-        self._pending: dict[bytes, StatusValue] | None = {} if self.is_complete else None
+        self._pending: dict[bytes, bytes] | None = {} if self.is_complete else None
         self._news = asyncio.Event()
         self._advanced = asyncio.Condition()
         if not self.is_complete:
@@ -68,11 +73,11 @@ class Publication:
         async with self._advanced:
             await self._advanced.wait_for(lambda: self.is_held or self.is_complete)
 
-    def offer(self, statuses: Mapping[bytes, StatusValue], applied: int) -> None:
-        """Take what was written to the read model, which is now at the given offset."""
+    def offer(self, revised: Mapping[bytes, bytes], applied: int) -> None:
+        """Take the values of revised files, which the read model has by now, at this offset."""
         self._applied = max(applied, self._applied)
         if self._pending is not None:
-            self._pending.update(statuses)
+            self._pending.update(revised)
             if len(self._pending) > MAX_PENDING:
                 self._pending = None
         self._news.set()
@@ -87,28 +92,37 @@ class Publication:
         while True:
             await self._news.wait()
             self._news.clear()
-            if not self.is_held:
-                await self._publish()
-            await asyncio.sleep(INTERVAL_S)
-
-    async def _publish(self) -> None:
-        while not self.is_complete:
-            pending, reached = self._pending, self._applied
-            if pending is None:
-                pending, reached = await self._read(reached)
-            else:
-                self._pending = {}
-            try:
-                if pending:
-                    await self._means.topic.publish(self.number, pending)
-                await self._advance(reached)
-            except BaseException:
-                # What was taken is not in memory any more.
-                self._pending = None
+            if self.is_held or self.is_complete:
+                continue
+            published = await self._publish()
+            if self._pending is None:
                 self._news.set()
-                raise
+                continue
+            pause_s = max(MIN_PAUSE_S, published * PAUSE_PER_DOCUMENT_S)
+            await asyncio.sleep(min(pause_s, MAX_PAUSE_S))
 
-    async def _read(self, applied: int) -> tuple[dict[bytes, StatusValue], int]:
+    async def _publish(self) -> int:
+        """Publish what there is, as far as one transaction goes; how many documents it was."""
+        documents, reached = await self._take()
+        try:
+            if documents:
+                await self._means.topic.publish(self._partition, documents)
+            await self._advance(reached)
+        except BaseException:
+            # What was taken is not in memory any more.
+            self._pending = None
+            self._news.set()
+            raise
+        return len(documents)
+
+    async def _take(self) -> tuple[Sequence[Document], int]:
+        """What to publish next, and the position that is complete after it."""
+        if self._pending is None:
+            return await self._read(self._applied)
+        pending, self._pending = self._pending, {}
+        return [*map(decode_record, pending.values())], self._applied
+
+    async def _read(self, applied: int) -> tuple[Sequence[Document], int]:
         """The documents that changed next after the published position, and the one after them."""
         records, position = await self._means.log.records(
             self.number, self.published, CHUNK_RECORDS
@@ -119,11 +133,7 @@ class Publication:
         if reached == self._applied:
             # All that was offered so far is in Redis, and has just been read.
             self._pending = {}
-        statuses = {
-            name: status_of(document, self._partition.generation)
-            for name, document in documents.items()
-        }
-        return statuses, reached
+        return [*documents.values()], reached
 
     async def _advance(self, reached: int) -> None:
         stored = await self._means.read_model.publish(self._partition.keys, self.published, reached)

@@ -9,7 +9,7 @@ import structlog
 from milepost.errors import KafkaUnavailableError
 from milepost_projector.publication import Publication, PublishedElsewhereError
 from milepost_projector.read_model import ReadModelUnavailableError
-from milepost_projector.status_topic import ProducerFencedError, StatusValue
+from milepost_projector.status_topic import ProducerFencedError
 
 RETRY_INTERVAL_S: Final = 0.5
 
@@ -47,10 +47,10 @@ class Publications:
         for number in [*self._running]:
             self.end(number)
 
-    def offer(self, number: int, statuses: Mapping[bytes, StatusValue], applied: int) -> None:
+    def offer(self, number: int, revised: Mapping[bytes, bytes], applied: int) -> None:
         """Take what was written to the read model, which is now at the given offset."""
         publication, _ = self._running[number]
-        publication.offer(statuses, applied)
+        publication.offer(revised, applied)
 
     def committable(self) -> dict[int, int]:
         """Published positions that the group does not know yet."""

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from milepost_projector.status_topic import StatusValue, status_of
 from milepost_schemas.document import Document, Status
 from milepost_schemas.keys import PartitionKeys
 from milepost_schemas.logs import LogLine, encode_line
@@ -65,12 +64,11 @@ def indexed(document: Document) -> Indexed | None:
 class SliceWriter:
     """Collects the changed documents and log lines of one slice, and writes its commands."""
 
-    def __init__(self, keys: PartitionKeys, generation: int) -> None:
+    def __init__(self, keys: PartitionKeys) -> None:
         self.changed: dict[bytes, Slot] = {}
         """The files whose documents are to be written, as they are at the end of the slice."""
-        self.statuses: dict[bytes, StatusValue] = {}
-        """What the status topic has to say of them; there once the slice is closed."""
-        self._generation = generation
+        self.revised: dict[bytes, bytes] = {}
+        """The values of those that have a new revision; there once the slice is closed."""
         self._keys = keys
         self._opened: list[str | int] = []
         self._ended: list[str | int] = []
@@ -107,16 +105,17 @@ class SliceWriter:
         return records, commands
 
     def _records(self) -> list[bytes]:
-        """Names and values of the files that changed; indexes and statuses are brought along."""
+        """Names and values of the files that changed; what else they change is brought along."""
         prefix = self._keys.file("").encode()
         records: list[bytes] = []
         for key, slot in self.changed.items():
             document = slot.document
-            records += (prefix + key, encode_record(document))
+            value = encode_record(document)
+            records += (prefix + key, value)
             # A sign of life is stored, but makes no revision.
             if slot.revision != document.revision:
                 slot.revision = document.revision
-                self.statuses[key] = status_of(document, self._generation)
+                self.revised[key] = value
             after = indexed(document)
             if after != slot.indexed or document.is_deleted:
                 self._reindex(slot, after)

@@ -6,15 +6,17 @@ aborted, and readers with `isolation.level=read_committed` never see it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from confluent_kafka import KafkaException, Producer
 
 from milepost.connection import KafkaSettings
 from milepost.errors import KafkaUnavailableError
+from milepost_projector.partition import Partition
 from milepost_schemas.document import Document
+from milepost_schemas.identity import file_key
 from milepost_schemas.status_record import encode_status, status_headers
 
 T = TypeVar("T")
@@ -22,20 +24,6 @@ T = TypeVar("T")
 TRANSACTION_TIMEOUT_S: Final = 10
 """For as long, an owner that froze in a transaction can hold up the readers of its partition."""
 CALL_TIMEOUT_S: Final = 5.0
-
-Headers = Sequence[tuple[str, bytes]]
-
-
-class StatusValue(NamedTuple):
-    """A record of the status topic, but for its key."""
-
-    value: bytes
-    headers: Headers
-
-
-def status_of(document: Document, generation: int) -> StatusValue:
-    """The record of the status topic that says what the document says."""
-    return StatusValue(encode_status(document), status_headers(document, generation))
 
 
 class ProducerFencedError(Exception):
@@ -64,14 +52,14 @@ class StatusTopic:
         """
         await self._call(partition, lambda: self._fence(partition))
 
-    async def publish(self, partition: int, statuses: Mapping[bytes, StatusValue]) -> None:
+    async def publish(self, partition: Partition, documents: Sequence[Document]) -> None:
         """Publish all of them, or none that a reader sees. Repeating it does no harm.
 
         Raises:
             ProducerFencedError: somebody else owns the partition.
             KafkaUnavailableError: Kafka is away; nothing of it will become visible.
         """
-        await self._call(partition, lambda: self._publish(partition, statuses))
+        await self._call(partition.number, lambda: self._publish(partition, documents))
 
     async def close(self) -> None:
         """Leave everything that is not committed to the next owner."""
@@ -103,27 +91,29 @@ class StatusTopic:
         producer.init_transactions(CALL_TIMEOUT_S)
         self._producers[partition] = producer
 
-    def _publish(self, partition: int, statuses: Mapping[bytes, StatusValue]) -> None:
-        producer = self._producers[partition]
+    def _publish(self, partition: Partition, documents: Sequence[Document]) -> None:
+        producer = self._producers[partition.number]
         try:
             producer.begin_transaction()
-            for key, status in statuses.items():
-                while not self._is_queued(producer, partition, key, status):
-                    producer.poll(CALL_TIMEOUT_S)
+            for document in documents:
+                self._produce(producer, partition, document)
             producer.commit_transaction(CALL_TIMEOUT_S)
         except KafkaException as error:
             if not error.args[0].fatal():
                 _abort(producer)
             raise
 
-    def _is_queued(
-        self, producer: Producer, partition: int, key: bytes, status: StatusValue
-    ) -> bool:
-        try:
-            producer.produce(self._topic, status.value, key, partition, headers=[*status.headers])
-        except BufferError:
-            return False
-        return True
+    def _produce(self, producer: Producer, partition: Partition, document: Document) -> None:
+        """Hand a document over; waits while librdkafka has no room for it."""
+        key = file_key(document.store_id, document.file_id)
+        value, headers = encode_status(document), status_headers(document, partition.generation)
+        while True:
+            try:
+                producer.produce(self._topic, value, key, partition.number, headers=[*headers])
+            except BufferError:
+                producer.poll(CALL_TIMEOUT_S)
+            else:
+                return
 
 
 def _abort(producer: Producer) -> None:

@@ -158,7 +158,7 @@ def test_readers_are_woken_once_with_every_changed_file() -> None:
 
 
 def test_no_command_is_longer_than_lua_can_unpack() -> None:
-    writer = SliceWriter(KEYS, 1)
+    writer = SliceWriter(KEYS)
     for key, document in documents(range(2 * MAX_ARGUMENTS + 1)).items():
         writer.changed[key] = Slot(key, document, None)
     records, commands = writer.close()
