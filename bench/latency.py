@@ -62,7 +62,9 @@ async def _measure(kafka: str, redis_url: str, topic: str, prefix: str) -> dict[
             reports = [await watcher.communicate() for watcher in watchers]
     except TimeoutError as error:
         # Two events of a file that share a batch share a hint, too: the machine stood still.
-        raise RuntimeError("too busy a machine: a file's next event came before its last") from error
+        raise RuntimeError(
+            "too busy a machine: a file's next event came before its last"
+        ) from error
     finally:
         for watcher in watchers:
             if watcher.returncode is None:
