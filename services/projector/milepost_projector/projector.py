@@ -7,32 +7,23 @@ be read again: a write that turns out to be lost drops its partition, which is t
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
 from milepost.consumer import Consumer, Fetched
-from milepost.errors import KafkaUnavailableError, PublishError
 from milepost_projector.dead_letters import DeadLetters
 from milepost_projector.opener import Opener
+from milepost_projector.outages import NOT_NOW, pause, persevere, repeat
 from milepost_projector.partition import Folded, PartitionFold, Rejected
 from milepost_projector.publications import Publications
-from milepost_projector.read_model import (
-    ReadModelUnavailableError,
-    ReadModelUnfitError,
-    RedisReadModel,
-)
+from milepost_projector.read_model import ReadModelUnfitError, RedisReadModel
 from milepost_projector.slices import Slice
 from milepost_schemas.keys import PartitionKeys
-
-T = TypeVar("T")
 
 FETCH_TIMEOUT_S: Final = 0.1
 ASK_INTERVAL_S: Final = 0.25
 COMMIT_INTERVAL_S: Final = 0.1
-RETRY_INTERVAL_S: Final = 0.2
-WARN_EVERY: Final = 25
-"""Tries between two warnings about the same outage."""
 GRACE_S: Final = 5.0
 UNFIT_INTERVAL_S: Final = 5.0
 LOAD_KEYS: Final = 500
@@ -41,8 +32,6 @@ GATHERED_RECORDS: Final = 24_000
 """Records of one batch while there is a backlog: a file is written once for several events."""
 DOCUMENTS_IN_MEMORY: Final = 500
 """Documents that a partition keeps after they were written."""
-
-_NOT_NOW = (ReadModelUnavailableError, KafkaUnavailableError, PublishError)
 
 log = structlog.get_logger()
 
@@ -83,8 +72,8 @@ class Projector:
             told = background.create_task(stopping.wait())
             working = background.create_task(self._work(stopping))
             others = [
-                background.create_task(self._forever(self._ask_ends, ASK_INTERVAL_S)),
-                background.create_task(self._forever(self._commit, COMMIT_INTERVAL_S)),
+                background.create_task(repeat(self._ask_ends, ASK_INTERVAL_S)),
+                background.create_task(repeat(self._commit, COMMIT_INTERVAL_S)),
             ]
             await asyncio.wait([told])
             await asyncio.wait([working], timeout=GRACE_S)
@@ -190,7 +179,7 @@ class Projector:
         if not slices:
             return
         keys = {fold.number: fold.keys for fold, _ in work}
-        answers = await self._persevere(lambda: self._write_slices(slices, keys))
+        answers = await persevere(lambda: self._write_slices(slices, keys))
         stored = {slice_.partition: answer for slice_, answer in zip(slices, answers, strict=True)}
         for fold, folded in work:
             if folded.slices:
@@ -233,7 +222,7 @@ class Projector:
             reason=rejected.error.reason,
             detail=rejected.error.detail,
         )
-        await self._persevere(lambda: self._dead_letters.publish(rejected, self._clock_ms()))
+        await persevere(lambda: self._dead_letters.publish(rejected, self._clock_ms()))
 
     async def _load_unknown(self, fetched: Fetched, folds: Mapping[int, PartitionFold]) -> None:
         """Read the documents that the records need and memory does not have."""
@@ -247,7 +236,7 @@ class Projector:
         await asyncio.gather(*(self._load(fold, names) for fold, names in reads))
 
     async def _load(self, fold: PartitionFold, names: Sequence[bytes]) -> None:
-        stored, documents = await self._persevere(lambda: self._read_model.load(fold.keys, names))
+        stored, documents = await persevere(lambda: self._read_model.load(fold.keys, names))
         if fold.expects(stored):
             fold.know(documents)
         else:
@@ -276,10 +265,10 @@ class Projector:
                     self._consumer.open(fold.number, offset, epoch=epoch)
         except ReadModelUnfitError as error:
             log.error("read_model_unfit", reason=str(error))  # noqa: TRY400  a finding, not a crash
-            await _pause(stopping, UNFIT_INTERVAL_S)
-        except _NOT_NOW as error:
+            await pause(stopping, UNFIT_INTERVAL_S)
+        except NOT_NOW as error:
             log.warning("not_now", reason=str(error))
-            await _pause(stopping, RETRY_INTERVAL_S)
+            await pause(stopping)
 
     async def _ask_ends(self) -> None:
         """Learn the ends of the log, all in one request."""
@@ -294,30 +283,3 @@ class Projector:
         is_committed = not offsets or await self._consumer.commit(offsets, epoch=epoch)
         if is_committed and epoch == self._epoch:
             self._publications.committed(offsets)
-
-    async def _forever(self, work: Callable[[], Awaitable[None]], interval_s: float) -> None:
-        while True:
-            try:
-                await work()
-            except KafkaUnavailableError as error:
-                log.warning("not_now", reason=str(error))
-            await asyncio.sleep(interval_s)
-
-    async def _persevere(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a call until Redis or Kafka is back; the caller holds everything meanwhile."""
-        tries = 0
-        while True:
-            try:
-                return await call()
-            except _NOT_NOW as error:
-                if tries % WARN_EVERY == 0:
-                    log.warning("not_now", reason=str(error), tries=tries + 1)
-            tries += 1
-            await asyncio.sleep(RETRY_INTERVAL_S)
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
-    """Wait, but no longer than until told to stop."""
-    waiting = asyncio.create_task(stopping.wait())
-    await asyncio.wait([waiting], timeout=seconds)
-    waiting.cancel()
