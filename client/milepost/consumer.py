@@ -43,6 +43,7 @@ class _Assignment:
     """The partitions of this member: which are open, and how often the assignment changed."""
 
     epoch: int = 0
+    is_known: bool = False
     opened: set[int] = field(default_factory=set)
     pending: set[int] = field(default_factory=set)
 
@@ -113,6 +114,11 @@ class Consumer:
     @property
     def epoch(self) -> int:
         return self._assignment.epoch
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether the group has said which partitions are this member's; it may be none."""
+        return self._assignment.is_known
 
     @property
     def opened(self) -> frozenset[int]:
@@ -291,6 +297,7 @@ class Consumer:
     def take(self, partitions: Collection[int]) -> None:
         """Hold newly assigned partitions until their owner opens them."""
         self.release()
+        self._assignment.is_known = True
         for partition in partitions:
             at = TopicPartition(self.topic, partition)
             self._client.pause(at)

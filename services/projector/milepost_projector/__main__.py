@@ -8,15 +8,20 @@ from typing import Final
 
 import structlog
 import uvloop
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 
 from milepost.admin import count_partitions
 from milepost.connection import KafkaSettings
 from milepost.consumer import Consumer
 from milepost.publisher import Publisher
 from milepost_projector.dead_letters import DeadLetters
+from milepost_projector.gauges import Gauges
 from milepost_projector.logs import configure_logs
+from milepost_projector.metrics import Metrics
 from milepost_projector.opener import Opener
-from milepost_projector.projector import Projector
+from milepost_projector.probes import Probes, serving
+from milepost_projector.progress import Progress
+from milepost_projector.projector import Instruments, Projector
 from milepost_projector.read_model import RedisReadModel
 from milepost_projector.settings import Settings
 from milepost_projector.status_topic import StatusTopic
@@ -25,6 +30,11 @@ from milepost_schemas.topics import MAX_DEAD_LETTER_BYTES
 
 MAX_RECORDS: Final = 6_000
 """Records of one fetch, which bounds the memory that they take."""
+
+
+def now_ms() -> int:
+    """The time of day, in ms since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 async def run(settings: Settings, kafka: KafkaSettings) -> None:
@@ -38,14 +48,22 @@ async def run(settings: Settings, kafka: KafkaSettings) -> None:
     )
     status_topic = StatusTopic(kafka, settings.status_topic, settings.projector_group)
     publisher = Publisher(kafka, max_record_bytes=MAX_DEAD_LETTER_BYTES)
-    async with publisher, consumer:
+    registry = CollectorRegistry()
+    progress = Progress(consumer, within_s=settings.projector_ready_within_s)
+    metrics = Metrics(registry, progress, now_ms)
+    registry.register(Gauges(progress, lambda: consumer.rebuilds, now_ms))
+    ProcessCollector(registry=registry)
+    probes = serving(
+        Probes(progress, registry), settings.projector_http_host, settings.projector_http_port
+    )
+    async with probes, publisher, consumer:
         partitions = await count_partitions(kafka, settings.events_topic)
         projector = Projector(
             consumer,
             read_model,
             DeadLetters(publisher, settings.dead_letter_topic, settings.events_topic),
-            Opener(consumer, read_model, status_topic, partitions),
-            clock_ms=lambda: time.time_ns() // 1_000_000,
+            Opener(consumer, read_model, status_topic, partitions, metrics=metrics),
+            instruments=Instruments(now_ms, metrics),
         )
         consumer.before_giving_up(projector.drain)
         await projector.run(stopping)
@@ -57,6 +75,7 @@ async def run(settings: Settings, kafka: KafkaSettings) -> None:
 def main() -> None:
     """Read the environment and run."""
     configure_logs()
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # it takes and returns nothing
     # Records and documents are no cycles; frequent collections would only walk them.
     gc.set_threshold(500_000, 20, 100)
     uvloop.run(run(Settings(), KafkaSettings()))

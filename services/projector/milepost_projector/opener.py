@@ -8,6 +8,7 @@ import structlog
 
 from milepost.consumer import Consumer
 from milepost.errors import KafkaUnavailableError
+from milepost_projector.metrics import Metrics
 from milepost_projector.opening import LogBounds, WrongLogError, decide, marked_offset, verify
 from milepost_projector.partition import Partition, PartitionFold
 from milepost_projector.publication import Means, Publication
@@ -35,6 +36,8 @@ class Opener:
         read_model: RedisReadModel,
         status_topic: StatusTopic,
         partitions: int,
+        *,
+        metrics: Metrics,
     ) -> None:
         self.refused: set[int] = set()
         """Partitions whose log is not the one that the read model was built from."""
@@ -42,6 +45,7 @@ class Opener:
         self._read_model = read_model
         self._status_topic = status_topic
         self._partitions = partitions
+        self._metrics = metrics
 
     async def open(self, partitions: Sequence[int]) -> list[Opened]:
         """What to go on with, without the partitions that cannot be opened right now.
@@ -68,7 +72,9 @@ class Opener:
             except WrongLogError as error:
                 log.error("wrong_log", partition=number, reason=str(error))  # noqa: TRY400  a finding
                 self.refused.add(number)
+                self._metrics.progress.refused[number] = str(error)
             except KafkaUnavailableError as error:
+                self._metrics.not_now(error)
                 log.warning("not_now", partition=number, reason=str(error))
         # Redis may have been wiped since the first look. If it is wiped after this one, the
         # checkpoints are gone, too, and the partitions are opened anew.
@@ -108,6 +114,7 @@ class Opener:
             verify(checkpoint, await self._consumer.log.record(number, marked))
         if opening.missing:
             log.error("records_missing", partition=number, records=opening.missing)
+            self._metrics.missing(number, opening.missing)
         written = checkpoint.encode()
         if written != stored:
             slice_ = Slice(number, stored, written, checkpoint.next_offset)
@@ -124,5 +131,5 @@ class Opener:
             missing = bounds.beginning - published
             log.error("statuses_missing", partition=partition.number, records=missing)
             published = await self._read_model.publish(partition.keys, published, bounds.beginning)
-        means = Means(self._status_topic, self._read_model, self._consumer.log)
+        means = Means(self._status_topic, self._read_model, self._consumer.log, self._metrics)
         return Publication(partition, means, published, checkpoint)

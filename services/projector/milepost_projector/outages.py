@@ -18,28 +18,33 @@ WARN_EVERY: Final = 25
 NOT_NOW: Final = (ReadModelUnavailableError, KafkaUnavailableError, PublishError)
 """What the same call may not meet when it is made again later."""
 
+Report = Callable[[Exception], None]
+"""Is told of every failure after which something is tried again."""
+
 log = structlog.get_logger()
 
 
-async def persevere(call: Callable[[], Awaitable[T]]) -> T:
+async def persevere(call: Callable[[], Awaitable[T]], report: Report) -> T:
     """Repeat a call until Redis or Kafka is back; the caller holds everything meanwhile."""
     tries = 0
     while True:
         try:
             return await call()
         except NOT_NOW as error:
+            report(error)
             if tries % WARN_EVERY == 0:
                 log.warning("not_now", reason=str(error), tries=tries + 1)
         tries += 1
         await asyncio.sleep(RETRY_INTERVAL_S)
 
 
-async def repeat(work: Callable[[], Awaitable[None]], interval_s: float) -> None:
+async def repeat(work: Callable[[], Awaitable[None]], interval_s: float, report: Report) -> None:
     """Do the work at intervals, for ever; while Kafka is away it comes to nothing."""
     while True:
         try:
             await work()
         except KafkaUnavailableError as error:
+            report(error)
             log.warning("not_now", reason=str(error))
         await asyncio.sleep(interval_s)
 

@@ -6,13 +6,14 @@ be read again: a write that turns out to be lost drops its partition, which is t
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import structlog
 
 from milepost.consumer import Consumer, Fetched
 from milepost_projector.dead_letters import DeadLetters
+from milepost_projector.metrics import Metrics
 from milepost_projector.opener import Opener
 from milepost_projector.outages import NOT_NOW, pause, persevere, repeat
 from milepost_projector.partition import Folded, PartitionFold, Rejected
@@ -36,6 +37,13 @@ DOCUMENTS_IN_MEMORY: Final = 500
 log = structlog.get_logger()
 
 
+class Instruments(NamedTuple):
+    """The clock, and where everything is counted."""
+
+    clock_ms: Callable[[], int]
+    metrics: Metrics
+
+
 class Projector:
     """One member of the projectors' group. `run` returns when it is told to stop."""
 
@@ -46,14 +54,14 @@ class Projector:
         dead_letters: DeadLetters,
         opener: Opener,
         *,
-        clock_ms: Callable[[], int],
+        instruments: Instruments,
     ) -> None:
         self.outcomes: Counter[str] = Counter()
         """What became of the records so far."""
         self._consumer = consumer
         self._read_model = read_model
         self._dead_letters = dead_letters
-        self._clock_ms = clock_ms
+        self._clock_ms, self._metrics = instruments
         self._folds: dict[int, PartitionFold] = {}
         self._epoch = -1
         self._batch = 0
@@ -68,12 +76,13 @@ class Projector:
         A batch that cannot be finished within `GRACE_S` is left to the next owner.
         """
         async with asyncio.TaskGroup() as background:
-            self._publications = Publications(background, self._lose)
+            self._publications = Publications(background, self._lose, self._metrics)
+            not_now = self._metrics.not_now
             told = background.create_task(stopping.wait())
             working = background.create_task(self._work(stopping))
             others = [
-                background.create_task(repeat(self._ask_ends, ASK_INTERVAL_S)),
-                background.create_task(repeat(self._commit, COMMIT_INTERVAL_S)),
+                background.create_task(repeat(self._ask_ends, ASK_INTERVAL_S, not_now)),
+                background.create_task(repeat(self._commit, COMMIT_INTERVAL_S, not_now)),
             ]
             await asyncio.wait([told])
             await asyncio.wait([working], timeout=GRACE_S)
@@ -173,25 +182,32 @@ class Projector:
 
     async def _write(self, work: Sequence[tuple[PartitionFold, Folded]]) -> None:
         """Dead letters first, then the slices: an offset passes only what is safe."""
+        with self._metrics.batch(folded for _, folded in work):
+            await self._write_all(work)
+
+    async def _write_all(self, work: Sequence[tuple[PartitionFold, Folded]]) -> None:
         rejected = [one for _, folded in work for one in folded.rejected]
         await asyncio.gather(*map(self._dead_letter, rejected))
         slices = [slice_ for _, folded in work for slice_ in folded.slices]
         if not slices:
             return
         keys = {fold.number: fold.keys for fold, _ in work}
-        answers = await persevere(lambda: self._write_slices(slices, keys))
+        answers = await persevere(lambda: self._write_slices(slices, keys), self._metrics.not_now)
         stored = {slice_.partition: answer for slice_, answer in zip(slices, answers, strict=True)}
         for fold, folded in work:
             if folded.slices:
                 self._settle(fold, folded, stored[fold.number])
 
-    def _write_slices(
+    async def _write_slices(
         self, slices: Sequence[Slice], keys: dict[int, PartitionKeys]
-    ) -> Awaitable[list[bytes]]:
-        return self._read_model.write(slices, [keys[slice_.partition] for slice_ in slices])
+    ) -> list[bytes]:
+        with self._metrics.script():
+            return await self._read_model.write(slices, [keys[each.partition] for each in slices])
 
     def _settle(self, fold: PartitionFold, folded: Folded, stored: bytes) -> None:
         last = folded.slices[-1]
+        if stored == last.checkpoint:
+            self._metrics.settled(folded)
         if not self._is_current(fold):
             return
         if stored != last.checkpoint:
@@ -199,6 +215,7 @@ class Projector:
             self._drop(fold)
             return
         fold.acknowledge(last.checkpoint)
+        self._metrics.progress.settled(fold.number, last)
         self._publications.offer(fold.number, folded.revised, last.next_offset)
 
     def _is_current(self, fold: PartitionFold) -> bool:
@@ -207,6 +224,7 @@ class Projector:
     def _drop(self, fold: PartitionFold) -> None:
         """Forget a partition that somebody else wrote to, or that Redis has lost."""
         if self._is_current(fold):
+            self._metrics.lost()
             self._publications.end(fold.number)
             self._lose(fold.number)
 
@@ -222,7 +240,10 @@ class Projector:
             reason=rejected.error.reason,
             detail=rejected.error.detail,
         )
-        await persevere(lambda: self._dead_letters.publish(rejected, self._clock_ms()))
+        await persevere(
+            lambda: self._dead_letters.publish(rejected, self._clock_ms()), self._metrics.not_now
+        )
+        self._metrics.dead_lettered(rejected)
 
     async def _load_unknown(self, fetched: Fetched, folds: Mapping[int, PartitionFold]) -> None:
         """Read the documents that the records need and memory does not have."""
@@ -236,7 +257,9 @@ class Projector:
         await asyncio.gather(*(self._load(fold, names) for fold, names in reads))
 
     async def _load(self, fold: PartitionFold, names: Sequence[bytes]) -> None:
-        stored, documents = await persevere(lambda: self._read_model.load(fold.keys, names))
+        stored, documents = await persevere(
+            lambda: self._read_model.load(fold.keys, names), self._metrics.not_now
+        )
         if fold.expects(stored):
             fold.know(documents)
         else:
@@ -260,13 +283,16 @@ class Projector:
             for fold, publication in await self._opener.open(sorted(pending)):
                 if epoch == self._consumer.epoch:
                     self._folds[fold.number] = fold
+                    self._metrics.opened(fold, publication)
                     self._publications.begin(publication)
                     offset = fold.checkpoint.next_offset
                     self._consumer.open(fold.number, offset, epoch=epoch)
         except ReadModelUnfitError as error:
             log.error("read_model_unfit", reason=str(error))  # noqa: TRY400  a finding, not a crash
+            self._metrics.progress.troubled(str(error))
             await pause(stopping, UNFIT_INTERVAL_S)
         except NOT_NOW as error:
+            self._metrics.not_now(error)
             log.warning("not_now", reason=str(error))
             await pause(stopping)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from milepost.log_reader import LogReader
+from milepost_projector.metrics import Metrics
 from milepost_projector.partition import Partition
 from milepost_projector.read_model import RedisReadModel
 from milepost_projector.status_topic import StatusTopic
@@ -32,11 +33,12 @@ class PublishedElsewhereError(Exception):
 
 
 class Means(NamedTuple):
-    """Where documents go, and where those come from that memory does not have."""
+    """Where documents go, where those come from that memory does not have, and who counts them."""
 
     topic: StatusTopic
     read_model: RedisReadModel
     log: LogReader
+    metrics: Metrics
 
 
 class Publication:
@@ -107,6 +109,7 @@ class Publication:
         try:
             if documents:
                 await self._means.topic.publish(self._partition, documents)
+                self._means.metrics.published(len(documents))
             await self._advance(reached)
         except BaseException:
             # What was taken is not in memory any more.

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from milepost.errors import KafkaUnavailableError
+from milepost_projector.metrics import Metrics
 from milepost_projector.publication import Publication, PublishedElsewhereError
 from milepost_projector.read_model import ReadModelUnavailableError
 from milepost_projector.status_topic import ProducerFencedError
@@ -22,11 +23,15 @@ class Publications:
     Args:
         tasks: Where they run.
         lose: Called with the number of a partition that turns out to be another owner's.
+        metrics: Where losses and outages are counted.
     """
 
-    def __init__(self, tasks: asyncio.TaskGroup, lose: Callable[[int], None]) -> None:
+    def __init__(
+        self, tasks: asyncio.TaskGroup, lose: Callable[[int], None], metrics: Metrics
+    ) -> None:
         self._tasks = tasks
         self._lose = lose
+        self._metrics = metrics
         self._running: dict[int, tuple[Publication, asyncio.Task[None]]] = {}
         self._committed: dict[int, int] = {}
 
@@ -74,9 +79,11 @@ class Publications:
                 await publication.run()
             except (ProducerFencedError, PublishedElsewhereError) as error:
                 log.warning("fenced", partition=publication.number, reason=str(error))
+                self._metrics.fenced()
                 self._running.pop(publication.number, None)
                 self._lose(publication.number)
                 return
             except (KafkaUnavailableError, ReadModelUnavailableError) as error:
+                self._metrics.not_now(error)
                 log.warning("not_now", partition=publication.number, reason=str(error))
             await asyncio.sleep(RETRY_INTERVAL_S)

@@ -1,6 +1,6 @@
 """What the projector is told by its environment."""
 
-from pydantic import RedisDsn
+from pydantic import Field, RedisDsn
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from milepost_schemas.keys import DEFAULT_PREFIX
@@ -18,3 +18,8 @@ class Settings(BaseSettings):
     dead_letter_topic: str = DEAD_LETTER.name
     status_topic: str = STATUS.name
     projector_group: str = "milepost.projector"
+    projector_http_host: str = "127.0.0.1"
+    projector_http_port: int = Field(default=0, ge=0, le=65_535)
+    """0 takes any free one and logs which: several projectors run side by side."""
+    projector_ready_within_s: float = Field(default=10.0, gt=0)
+    """A partition without progress for longer is not ready."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
+from prometheus_client import CollectorRegistry
 
 from milepost.connection import KafkaSettings
 from milepost_local.servers import Server
@@ -55,8 +56,10 @@ async def publish(world: World, percents: Iterable[int]) -> dict[int, int]:
     return publishing.ends
 
 
-async def project(world: World, ends: dict[int, int]) -> None:
-    async with running_projector(world):
+async def project(
+    world: World, ends: dict[int, int], registry: CollectorRegistry | None = None
+) -> None:
+    async with running_projector(world, registry):
         await caught_up(world, ends)
 
 
@@ -89,6 +92,8 @@ async def test_nothing_of_another_log_gets_into_the_read_model(
     async with running_projector(world) as projector:
         await until(lambda: PARTITION in projector._opener.refused)
         await until(lambda: len(projector._folds) == PARTITIONS - 1)
+        obstacle = projector._metrics.progress.obstacles()[PARTITION]
+    assert obstacle.startswith("wrong log: the ")
     assert await stored(world) == before
 
 
@@ -100,8 +105,11 @@ async def test_what_retention_took_away_unread_does_not_stop_the_partition(
     gone = {TopicPartition(world.events, PARTITION): RecordsToDelete(before_offset=3)}
     await admin.delete_records(gone)
 
-    await project(world, ends)
+    registry = CollectorRegistry()
+    await project(world, ends, registry)
     assert (await stored(world))[1] == 40
+    series = "milepost_missing_records_total", {"partition": str(PARTITION)}
+    assert registry.get_sample_value(*series) == 2
 
 
 async def test_a_mark_that_retention_took_away_is_not_missed(

@@ -12,6 +12,7 @@ from milepost_projector.status_topic import StatusTopic
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.keys import Keys
 from tests.unit.projector.log import KEYS
+from tests.unit.projector.observed import some_metrics
 
 NOWHERE = KafkaSettings(bootstrap_servers="127.0.0.1:1")
 
@@ -20,7 +21,7 @@ def a_publication(published: int, checkpoint: Checkpoint) -> Publication:
     """A publication that is connected to nothing."""
     topic = StatusTopic(NOWHERE, "statuses", "group")
     read_model = RedisReadModel("redis://127.0.0.1:1/0", Keys())
-    means = Means(topic, read_model, LogReader(NOWHERE, "events"))
+    means = Means(topic, read_model, LogReader(NOWHERE, "events"), some_metrics())
     return Publication(Partition(0, 1, KEYS), means, published, checkpoint)
 
 
@@ -38,7 +39,7 @@ async def test_the_group_learns_how_far_the_status_topic_is(
     published: int, checkpoint: Checkpoint, committable: dict[int, int]
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        publications = Publications(tasks, lambda _: None)
+        publications = Publications(tasks, lambda _: None, some_metrics())
         publications.begin(a_publication(published, checkpoint))
         assert publications.committable() == committable
         publications.committed(committable)
