@@ -49,8 +49,8 @@ COUNTERS: Final[dict[CounterName, tuple[str, tuple[str, ...]]]] = {
     "milepost_dead_letters_total": ("Records never to be applied", ("reason", "ce_source")),
     "milepost_published_statuses_total": ("Documents published to the status topic", ()),
     "milepost_takeovers_total": ("Partitions opened from their checkpoint", ()),
-    "milepost_rewinds_total": ("Partitions dropped: Redis had another checkpoint", ()),
-    "milepost_fenced_producers_total": ("Partitions dropped: another owner publishes", ()),
+    "milepost_rewinds_total": ("Partitions dropped: Redis had another position", ()),
+    "milepost_fenced_producers_total": ("Partitions dropped: another owner may publish", ()),
     "milepost_retries_total": ("Calls to be made again: something was away", ("system",)),
 }
 """What each counter counts, and its labels."""
@@ -137,7 +137,7 @@ class Metrics:
         self._counters["milepost_missing_records_total"].labels(number).inc(records)
 
     def lost(self) -> None:
-        """A partition is opened anew, because its checkpoint is not what was written."""
+        """A partition is opened anew, because Redis does not hold the position it was given."""
         self._counters["milepost_rewinds_total"].inc()
 
     def fenced(self) -> None:
@@ -148,7 +148,7 @@ class Metrics:
         """Redis or Kafka was away, and what was tried will be tried again."""
         system = "redis" if isinstance(error, ReadModelUnavailableError) else "kafka"
         self._counters["milepost_retries_total"].labels(system).inc()
-        self.progress.troubled(str(error))
+        self.progress.troubled(f"{system}: {error}")
 
     def _source_of(self, rejected: Rejected) -> str:
         """The record's `ce_source` while there are few of them."""

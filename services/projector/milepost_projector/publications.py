@@ -79,7 +79,7 @@ class Publications:
                 await publication.run()
             except (ProducerFencedError, PublishedElsewhereError) as error:
                 log.warning("fenced", partition=publication.number, reason=str(error))
-                self._metrics.fenced()
+                self._count(error)
                 self._running.pop(publication.number, None)
                 self._lose(publication.number)
                 return
@@ -87,3 +87,9 @@ class Publications:
                 self._metrics.not_now(error)
                 log.warning("not_now", partition=publication.number, reason=str(error))
             await asyncio.sleep(RETRY_INTERVAL_S)
+
+    def _count(self, error: ProducerFencedError | PublishedElsewhereError) -> None:
+        if isinstance(error, ProducerFencedError):
+            self._metrics.fenced()
+        else:
+            self._metrics.lost()

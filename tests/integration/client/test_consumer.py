@@ -84,6 +84,21 @@ async def test_a_partition_delivers_nothing_until_it_is_opened(log: Log) -> None
         assert (consumer.pending, consumer.opened) == (frozenset({0}), frozenset({1}))
 
 
+async def test_a_member_knows_whether_the_group_has_decided(log: Log) -> None:
+    consumer = log.consumer()
+    assert not consumer.is_assigned
+    async with consumer, log.consumer() as second, log.consumer() as third:
+        everybody = (consumer, second, third)
+        await until(lambda: [*map(owns_none, everybody)].count(True) == 1)
+        await until(lambda: all(each.is_assigned for each in everybody))
+        consumer.release()
+        assert not consumer.is_assigned
+
+
+def owns_none(consumer: Consumer) -> bool:
+    return consumer.is_assigned and not consumer.pending
+
+
 async def test_a_partition_delivers_from_where_it_is_opened(log: Log) -> None:
     await log.append(b"a", b"b", b"c")
     async with log.consumer() as consumer:
