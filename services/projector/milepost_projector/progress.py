@@ -9,6 +9,8 @@ from milepost_projector.freshness import Freshness
 from milepost_projector.slices import Slice
 from milepost_schemas.checkpoint import Checkpoint
 
+RECENT_S: Final = 30.0
+"""How long a trouble explains why a partition has not come to its first progress."""
 WAITS_FOR_THE_GROUP: Final = "the group has not said which partitions are this member's"
 
 
@@ -123,7 +125,7 @@ class Progress:
 
     def obstacle(self) -> str | None:
         """What keeps this member from knowing its partitions."""
-        return None if self._assigned.is_assigned else WAITS_FOR_THE_GROUP
+        return None if self._assigned.is_assigned else self._because(WAITS_FOR_THE_GROUP)
 
     def obstacles(self) -> dict[int, str]:
         """The partitions that are not ready, and what is wrong with each."""
@@ -135,15 +137,16 @@ class Progress:
             return f"wrong log: {self.refused[number]}"
         standing = self.standings.get(number)
         if standing is None:
-            return self._because("it is not opened yet", since_s=0.0)
+            return self._because("it is not opened yet")
         if standing.progressed_s is None:
-            return self._because("it has made no progress since it was opened", since_s=0.0)
+            return self._because("it has made no progress since it was opened")
         idle_s = self._clock_s() - standing.progressed_s
         if idle_s <= self._within_s:
             return None
         return self._because(f"no progress for {idle_s:.0f} s", since_s=standing.progressed_s)
 
-    def _because(self, fact: str, *, since_s: float) -> str:
-        """The fact, and the trouble that has come up since then."""
+    def _because(self, fact: str, *, since_s: float | None = None) -> str:
+        """The fact, and the trouble that has come up since then, or of late."""
         reason, at_s = self._trouble
+        since_s = self._clock_s() - RECENT_S if since_s is None else since_s
         return f"{fact}: {reason}" if reason and at_s >= since_s else fact

@@ -47,13 +47,27 @@ async def test_a_checkpoint_that_redis_lost_is_counted_and_the_partition_taken_o
     world: World,
 ) -> None:
     registry = CollectorRegistry()
+    everywhere = dict.fromkeys(range(PARTITIONS), 0)
     async with running_projector(world, registry), world.redis() as redis:
-        await caught_up(world, ends := await publish(world, 10))
+        await caught_up(world, everywhere)
         takeovers = registry.get_sample_value("milepost_takeovers_total") or 0
         await redis.delete(Keys(world.name).partition(1, PARTITION).checkpoint)
-        await caught_up(world, ends)
         await until(lambda: registry.get_sample_value("milepost_takeovers_total") == takeovers + 1)
     assert registry.get_sample_value("milepost_rewinds_total") == 1
+
+
+async def test_a_published_position_that_redis_lost_is_counted_the_same_way(world: World) -> None:
+    registry = CollectorRegistry()
+    published = Keys(world.name).partition(1, PARTITION).published
+    async with running_projector(world, registry), world.redis() as redis:
+        await publish(world, 10)
+        async with asyncio.timeout(60):
+            while await redis.get(published) != b"1":  # noqa: ASYNC110  no event tells
+                await asyncio.sleep(0.02)
+        await redis.delete(published)
+        await publish(world, 20)
+        await until(lambda: registry.get_sample_value("milepost_rewinds_total") == 1)
+    assert registry.get_sample_value("milepost_fenced_producers_total") == 0
 
 
 async def test_a_producer_that_another_owner_fenced_is_counted_and_replaced(world: World) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from milepost_projector.progress import WAITS_FOR_THE_GROUP, Progress
+from milepost_projector.progress import RECENT_S, WAITS_FOR_THE_GROUP, Progress
 from milepost_schemas.checkpoint import Checkpoint
 from tests.unit.projector.observed import (
     WITHIN_S,
@@ -36,6 +36,20 @@ def test_a_member_without_partitions_is_ready_once_others_own_them_all(clock: Cl
 def test_a_member_that_waits_for_its_group_is_not_ready(clock: Clock) -> None:
     progress = a_progress(Assignment(is_assigned=False), clock)
     assert progress.obstacle() == WAITS_FOR_THE_GROUP
+
+
+def test_what_keeps_a_member_from_its_first_progress_is_named_while_it_is_recent(
+    clock: Clock,
+) -> None:
+    waiting = a_progress(Assignment(is_assigned=False), clock)
+    pending = a_progress(ONE_PENDING, clock)
+    for progress in (waiting, pending):
+        progress.troubled("kafka: away")
+    assert waiting.obstacle() == f"{WAITS_FOR_THE_GROUP}: kafka: away"
+    assert pending.obstacles() == {3: "it is not opened yet: kafka: away"}
+    clock.now_s += RECENT_S + 1
+    assert waiting.obstacle() == WAITS_FOR_THE_GROUP
+    assert pending.obstacles() == {3: "it is not opened yet"}
 
 
 def test_a_partition_that_is_not_opened_is_not_ready(clock: Clock) -> None:
