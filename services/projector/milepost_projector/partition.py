@@ -57,6 +57,10 @@ class Folded:
     rejected: list[Rejected] = field(default_factory=list)
     revised: dict[bytes, bytes] = field(default_factory=dict)
     """Values of the files with a new revision, for the status topic."""
+    touched: dict[bytes, Slot] = field(default_factory=dict)
+    """The files that changed, as they are in memory."""
+    appended_ms: int | None = None
+    """When the broker appended the last record; None without records."""
     outcomes: Counter[str] = field(default_factory=Counter)
 
 
@@ -142,8 +146,9 @@ class PartitionFold:
             slot = self._slots.pop(key)
             slot.batch = batch
             self._slots[key] = slot
-        self._touched.clear()
         folded, self._folded = self._folded, Folded()
+        folded.touched, self._touched = self._touched, {}
+        folded.appended_ms = None if last is None else last.timestamp
         return folded
 
     def _fold_stride(self, records: Sequence[Record]) -> list[str]:
