@@ -15,6 +15,7 @@ from milepost.connection import KafkaSettings
 from milepost.consumer import Consumer
 from milepost.publisher import Publisher
 from milepost_projector.dead_letters import DeadLetters
+from milepost_projector.event_log import EventLog
 from milepost_projector.gauges import Gauges
 from milepost_projector.logs import configure_logs
 from milepost_projector.metrics import Metrics
@@ -25,6 +26,8 @@ from milepost_projector.projector import Instruments, Projector
 from milepost_projector.read_model import RedisReadModel
 from milepost_projector.settings import Settings
 from milepost_projector.status_topic import StatusTopic
+from milepost_projector.verdicts import Limits
+from milepost_projector.watch import Watch
 from milepost_schemas.keys import Keys
 from milepost_schemas.topics import MAX_DEAD_LETTER_BYTES
 
@@ -48,6 +51,9 @@ async def run(settings: Settings, kafka: KafkaSettings) -> None:
     )
     status_topic = StatusTopic(kafka, settings.status_topic, settings.projector_group)
     publisher = Publisher(kafka, max_record_bytes=MAX_DEAD_LETTER_BYTES)
+    limits = Limits(
+        settings.stalled_after_s, settings.failed_after_s, settings.queued_failed_after_s
+    )
     registry = CollectorRegistry()
     progress = Progress(consumer, within_s=settings.projector_ready_within_s)
     metrics = Metrics(registry, progress, now_ms)
@@ -64,6 +70,13 @@ async def run(settings: Settings, kafka: KafkaSettings) -> None:
             DeadLetters(publisher, settings.dead_letter_topic, settings.events_topic),
             Opener(consumer, read_model, status_topic, partitions, metrics=metrics),
             instruments=Instruments(now_ms, metrics),
+            watch=Watch(
+                read_model,
+                EventLog(publisher, settings.events_topic),
+                limits,
+                monotonic_ms=lambda: time.monotonic_ns() // 1_000_000,
+                wall_ms=now_ms,
+            ),
         )
         consumer.before_giving_up(projector.drain)
         await projector.run(stopping)

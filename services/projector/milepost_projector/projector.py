@@ -20,11 +20,13 @@ from milepost_projector.partition import Folded, PartitionFold, Rejected
 from milepost_projector.publications import Publications
 from milepost_projector.read_model import ReadModelUnfitError, RedisReadModel
 from milepost_projector.slices import Slice
+from milepost_projector.watch import Watch
 from milepost_schemas.keys import PartitionKeys
 
 FETCH_TIMEOUT_S: Final = 0.1
 ASK_INTERVAL_S: Final = 0.25
 COMMIT_INTERVAL_S: Final = 0.1
+LOOK_INTERVAL_S: Final = 0.25
 GRACE_S: Final = 5.0
 UNFIT_INTERVAL_S: Final = 5.0
 LOAD_KEYS: Final = 500
@@ -47,7 +49,7 @@ class Instruments(NamedTuple):
 class Projector:
     """One member of the projectors' group. `run` returns when it is told to stop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one for each thing that it works with
         self,
         consumer: Consumer,
         read_model: RedisReadModel,
@@ -55,6 +57,7 @@ class Projector:
         opener: Opener,
         *,
         instruments: Instruments,
+        watch: Watch,
     ) -> None:
         self.outcomes: Counter[str] = Counter()
         """What became of the records so far."""
@@ -68,6 +71,7 @@ class Projector:
         self._gathered = 0
         self._writing: asyncio.Future[None] | None = None
         self._opener = opener
+        self._watch = watch
         self._publications: Publications
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -83,6 +87,7 @@ class Projector:
             others = [
                 background.create_task(repeat(self._ask_ends, ASK_INTERVAL_S, not_now)),
                 background.create_task(repeat(self._commit, COMMIT_INTERVAL_S, not_now)),
+                background.create_task(repeat(self._watch.look, LOOK_INTERVAL_S, not_now)),
             ]
             await asyncio.wait([told])
             await asyncio.wait([working], timeout=GRACE_S)
@@ -217,6 +222,7 @@ class Projector:
         fold.acknowledge(last.checkpoint)
         self._metrics.progress.settled(fold.number, last)
         self._publications.offer(fold.number, folded.revised, last.next_offset)
+        self._watch.settle(fold.number, folded, last.next_offset)
 
     def _is_current(self, fold: PartitionFold) -> bool:
         return self._folds.get(fold.number) is fold
@@ -230,6 +236,7 @@ class Projector:
 
     def _lose(self, number: int) -> None:
         del self._folds[number]
+        self._watch.end(number)
         self._consumer.close(number)
 
     async def _dead_letter(self, rejected: Rejected) -> None:
@@ -270,6 +277,7 @@ class Projector:
             self._epoch = self._consumer.epoch
             self._folds.clear()
             self._publications.end_all()
+            self._watch.end_all()
             self._opener.refused.clear()
 
     async def _open_pending(self, stopping: asyncio.Event) -> None:
@@ -285,6 +293,7 @@ class Projector:
                     self._folds[fold.number] = fold
                     self._metrics.opened(fold, publication)
                     self._publications.begin(publication)
+                    self._watch.begin(fold)
                     offset = fold.checkpoint.next_offset
                     self._consumer.open(fold.number, offset, epoch=epoch)
         except ReadModelUnfitError as error:
@@ -298,10 +307,12 @@ class Projector:
 
     async def _ask_ends(self) -> None:
         """Learn the ends of the log, all in one request."""
-        asked_at_ms = self._clock_ms()
-        for number, end in (await self._consumer.log.end_offsets(self._consumer.opened)).items():
+        asked_at_ms, asked_at_monotonic_ms = self._clock_ms(), self._watch.now_ms()
+        ends = await self._consumer.log.end_offsets(self._consumer.opened)
+        for number, end in ends.items():
             if number in self._folds:
                 self._folds[number].freshness.learn(asked_at_ms, end)
+        self._watch.learn(asked_at_monotonic_ms, ends)
 
     async def _commit(self) -> None:
         """Tell the group how far the status topic is; Redis, not this, is the authority."""

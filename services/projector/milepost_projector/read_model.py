@@ -151,6 +151,18 @@ class RedisReadModel:
         documents = {name: decode_record(_bytes(value)) for name, value in found if value}
         return _bytes(stored or NO_CHECKPOINT), documents
 
+    async def open_files(
+        self, keys: PartitionKeys, cursor: int, count: int
+    ) -> tuple[int, list[bytes]]:
+        """About so many files whose attempt has not ended, and the cursor to go on with.
+
+        Cursor 0 is the beginning, and the end when it comes back. Every file that is there all
+        the time is among them at least once.
+        """
+        async with _reached():
+            after, names = await self._redis.sscan(keys.open_files, cursor, count=count)
+        return int(after), [_bytes(name) for name in names]
+
     async def write(self, slices: Sequence[Slice], keys: Sequence[PartitionKeys]) -> list[bytes]:
         """Write the slices in order; the checkpoints that are stored after each of them.
 

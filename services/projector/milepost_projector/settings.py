@@ -1,6 +1,6 @@
 """What the projector is told by its environment."""
 
-from pydantic import Field, RedisDsn
+from pydantic import Field, PositiveFloat, RedisDsn
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from milepost_schemas.keys import DEFAULT_PREFIX
@@ -23,3 +23,6 @@ class Settings(BaseSettings):
     """0 takes any free one and logs which: several projectors run side by side."""
     projector_ready_within_s: float = Field(default=10.0, gt=0)
     """A partition without progress for longer is not ready."""
+    stalled_after_s: PositiveFloat = 60
+    failed_after_s: PositiveFloat = 900
+    queued_failed_after_s: PositiveFloat = 86_400
