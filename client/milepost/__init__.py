@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from milepost.outlet import Cadence as Cadence
     from milepost.publisher import Publisher as Publisher
     from milepost.reporter import AsyncReporter as AsyncReporter
+    from milepost.subscription import Change as Change
+    from milepost.subscription import DeletedFile as DeletedFile
+    from milepost.subscription import FileDocument as FileDocument
+    from milepost.subscription import subscribe as subscribe
     from milepost.sync_reporter import Reporter as Reporter
 
 _MODULES = {
     "AsyncMilepost": "milepost.http",
     "AsyncReporter": "milepost.reporter",
     "Cadence": "milepost.outlet",
+    "Change": "milepost.subscription",
+    "DeletedFile": "milepost.subscription",
+    "FileDocument": "milepost.subscription",
     "KafkaSettings": "milepost.connection",
     "Milepost": "milepost.http",
     "MilepostError": "milepost.errors",
@@ -31,6 +38,7 @@ _MODULES = {
     "Publisher": "milepost.publisher",
     "Reporter": "milepost.sync_reporter",
     "create_topics": "milepost.admin",
+    "subscribe": "milepost.subscription",
 }
 
 __all__ = list(_MODULES)

@@ -1,4 +1,4 @@
-"""A member of a consumer group that opens partitions where its owner says.
+"""A consumer, alone or in a group, that opens partitions where its owner says.
 
 aiokafka's consumer can die without a word: when its fetch task ends, it returns nothing for ever.
 This one compares its position with the end of the log and builds a new client when it stands still.
@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, OffsetOutOfRangeError
 
+from milepost.admin import count_partitions
 from milepost.connection import KafkaSettings
 from milepost.errors import ConsumerError, KafkaUnavailableError
 from milepost.log_reader import LogReader, Record, kafka_errors
@@ -49,8 +50,9 @@ class _Assignment:
 
 
 class Consumer:
-    """One member of a group on one topic; an asynchronous context manager.
+    """One member of a group on one topic, or a reader of all of it; a context manager.
 
+    Without a group it has every partition and commits nothing.
     A newly assigned partition is `pending` and delivers nothing until it is opened at an offset.
     Each change of the assignment raises `epoch` and makes all partitions pending again. Before
     partitions are given up, the owner may finish its work in hand (`before_giving_up`).
@@ -61,12 +63,13 @@ class Consumer:
         self,
         connection: KafkaSettings,
         topic: str,
-        group_id: str,
+        group_id: str | None,
         *,
         max_records: int | None = None,
         stuck_after_s: float = 30.0,
     ) -> None:
         self.topic = topic
+        self._connection = connection
         self.log = LogReader(connection, topic)
         self.rebuilds = 0
         """How many clients were found dead and replaced."""
@@ -226,9 +229,18 @@ class Consumer:
 
     async def _start(self) -> None:
         self._client = AIOKafkaConsumer(**self._options)
-        self._client.subscribe([self.topic], listener=_Listener(self))
-        await self._client.start()
+        if self._options["group_id"] is None:
+            await self._client.start()
+            await self._take_all()
+        else:
+            self._client.subscribe([self.topic], listener=_Listener(self))
+            await self._client.start()
         self._stuck = False
+
+    async def _take_all(self) -> None:
+        every = range(await count_partitions(self._connection, self.topic))
+        self._client.assign([TopicPartition(self.topic, partition) for partition in every])
+        self.take(every)
 
     async def _rebuild(self) -> None:
         self.rebuilds += 1

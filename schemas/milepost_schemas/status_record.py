@@ -37,7 +37,7 @@ class DeletedFile(msgspec.Struct, frozen=True):
     deleted_at: datetime
 
 
-class PlannedStep(msgspec.Struct, frozen=True):
+class StepWeight(msgspec.Struct, frozen=True):
     """A step of the plan with its share of the whole."""
 
     step: str
@@ -92,7 +92,7 @@ class FileDocument(msgspec.Struct, frozen=True):
     registered_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    plan: list[PlannedStep]
+    plan: list[StepWeight]
     steps: list[StepReport]
 
 
@@ -178,7 +178,7 @@ def _present(document: Document) -> FileDocument:
         _moment(document.registered_at),
         _certain(document.created_at),
         _certain(document.updated_at),
-        [PlannedStep(step, weight) for step, weight in document.plan],
+        [StepWeight(step, weight) for step, weight in document.plan],
         [_step(step) for step in document.steps],
     )
 

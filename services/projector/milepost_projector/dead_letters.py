@@ -1,12 +1,11 @@
 """The dead-letter topic: records that can never be applied, with their bytes and the reason."""
 
-from hashlib import sha256
 from importlib.metadata import version
 from typing import Final
 
 from milepost.publisher import Publisher
 from milepost_projector.partition import Rejected
-from milepost_schemas.times import format_ms
+from milepost_schemas.dead_letter import DeadLetterFacts, ValueDigest, fact_headers
 from milepost_schemas.topics import MAX_DEAD_LETTER_BYTES
 
 MAX_VALUE_BYTES: Final = MAX_DEAD_LETTER_BYTES - 512 * 1024
@@ -30,24 +29,20 @@ class DeadLetters:
             PublishError: it has not; publishing again does no harm.
         """
         record = rejected.record
-        value = record.value
-        headers = [*record.headers, *self._reason(rejected, failed_at_ms)]
-        if value is not None and len(value) > MAX_VALUE_BYTES:
-            headers += [
-                ("milepost-value-bytes", str(len(value)).encode()),
-                ("milepost-value-sha256", sha256(value).hexdigest().encode()),
-            ]
-            value = None
+        facts = self._facts(rejected, failed_at_ms)
+        value = record.value if facts.digest is None else None
+        headers = [*record.headers, *fact_headers(facts)]
         await self._publisher.publish((record.key, value, headers), self._topic)
 
-    def _reason(self, rejected: Rejected, failed_at_ms: int) -> list[tuple[str, bytes]]:
-        facts = {
-            "milepost-reason": rejected.error.reason,
-            "milepost-detail": rejected.error.detail,
-            "milepost-source-topic": self._source_topic,
-            "milepost-source-partition": str(rejected.partition),
-            "milepost-source-offset": str(rejected.record.offset),
-            "milepost-projector-version": PROJECTOR_VERSION,
-            "milepost-failed-at": format_ms(failed_at_ms),
-        }
-        return [(name, text.encode()) for name, text in facts.items()]
+    def _facts(self, rejected: Rejected, failed_at_ms: int) -> DeadLetterFacts:
+        value = rejected.record.value or b""
+        return DeadLetterFacts(
+            reason=rejected.error.reason,
+            detail=rejected.error.detail,
+            source_topic=self._source_topic,
+            source_partition=rejected.partition,
+            source_offset=rejected.record.offset,
+            projector_version=PROJECTOR_VERSION,
+            failed_at_ms=failed_at_ms,
+            digest=ValueDigest.of(value) if len(value) > MAX_VALUE_BYTES else None,
+        )
