@@ -10,7 +10,8 @@ import typer
 from milepost.errors import MilepostError
 
 COMMANDS = "milepost.commands"
-"""The entry-point group; each entry point is a function that typer can turn into a command."""
+"""The entry-point group; an entry point is a function that typer can turn into a command, or an
+application of typer's with commands of its own."""
 
 _BROKEN = (ImportError, AttributeError, SyntaxError)
 _ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -49,11 +50,14 @@ def _milepost() -> None:
 
 def _add(app: typer.Typer, command: EntryPoint) -> None:
     try:
-        function: Callable[..., Any] = command.load()
+        loaded: Callable[..., Any] | typer.Typer = command.load()
     except _BROKEN as error:
         _add_broken(app, command.name, error)
     else:
-        app.command(command.name)(function)
+        if isinstance(loaded, typer.Typer):
+            app.add_typer(loaded, name=command.name)
+        else:
+            app.command(command.name)(loaded)
 
 
 def _add_broken(app: typer.Typer, name: str, error: Exception) -> None:

@@ -97,7 +97,7 @@ class Writer:
                     pending.topic,
                     key=key,
                     value=NULL if value is None else value,
-                    headers=headers,
+                    headers=[*headers],
                 )
             except KafkaError as error:
                 if self._refuse(pending, error):
