@@ -1,15 +1,20 @@
-"""The AsyncAPI document: topics, events and how a publisher in any language reaches them."""
+"""The AsyncAPI document: topics, their records, and how a client in any language uses them."""
 
 from typing import Any
 
+from milepost_schemas.asyncapi_records import (
+    BINDING_VERSION,
+    DEAD_LETTER_HEADERS,
+    FILE_KEY,
+    STATUS_HEADERS,
+    dead_letter_messages,
+    status_messages,
+)
 from milepost_schemas.codec import SCHEMA_URN
 from milepost_schemas.events import TYPES, EventData
-from milepost_schemas.identity import IDENTIFIER_PATTERN
 from milepost_schemas.json_schema import definitions_of
+from milepost_schemas.status_record import DeletedFile, FileDocument
 from milepost_schemas.topics import DEAD_LETTER, EVENTS, MAX_EVENT_BYTES, STATUS, Topic
-
-BINDING_VERSION = "0.5.0"
-"""Version of the Kafka bindings of AsyncAPI."""
 
 _PARTITIONER = (
     "The partition of a record is `(murmur2(key) & 0x7fffffff) % partitions`, as the Java client "
@@ -35,25 +40,27 @@ _CHANNELS: dict[str, tuple[Topic, str, str]] = {
         "The newest document of each file",
         (
             "Compacted: the last record of a key is the newest. Keys and partitions are those of "
-            "the log."
+            "the log. Read with `isolation.level=read_committed`: what a former owner of a "
+            "partition left in an open transaction never happened. Begin at the beginning; up to "
+            "the end offset of that moment it is the world, then what happens. Of two records of "
+            "a key, the one with the larger pair of `milepost-generation` and `milepost-revision` "
+            "is newer, both compared as numbers; drop one that is not newer than what you have. "
+            "A deleted file leaves a marker with `deleted_at`. Skip a record without a value. Not "
+            "every revision is published, but the newest always is."
         ),
     ),
     "deadLetter": (
         DEAD_LETTER,
         "Records of the log that cannot be applied",
         (
-            "Key, value and headers as they were, and headers beginning with `milepost-` that say "
-            "why. Keys and partitions are those of the log."
+            "Key, value and headers as they were, and behind those the headers that say why, from "
+            "the last `milepost-reason` on. Keys and partitions are those of the log. At least "
+            "once: two with the same source position are one."
         ),
     ),
 }
 
-_FILE_KEY = {
-    "title": "FileKey",
-    "description": "`store_id/file_id`, in UTF-8.",
-    "type": "string",
-    "pattern": f"^{IDENTIFIER_PATTERN}/{IDENTIFIER_PATTERN}$",
-}
+_REFERENCE = "#/components/schemas/{name}"
 
 _TEXT = {"type": "string", "minLength": 1}
 _HEADERS = {
@@ -81,6 +88,10 @@ _HEADERS = {
 }
 
 
+def _name(data: type[EventData]) -> str:
+    return data.__name__[0].lower() + data.__name__[1:]
+
+
 def asyncapi_document() -> dict[str, Any]:
     """The document as JSON data, AsyncAPI 3.0."""
     return {
@@ -92,31 +103,61 @@ def asyncapi_document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {name: _channel(*facts) for name, facts in _CHANNELS.items()},
+        "channels": {name: _channel(name, *facts) for name, facts in _CHANNELS.items()},
         "operations": {
-            "receiveEvents": {
-                "action": "receive",
-                "title": "Read the log",
-                "summary": "Stages publish events; Milepost and any other subscriber read them.",
-                "channel": {"$ref": "#/channels/events"},
-                "messages": [
-                    {"$ref": f"#/channels/events/messages/{_name(data)}"} for data in TYPES.values()
-                ],
-            }
+            "receiveEvents": _operation(
+                "events",
+                "Read the log",
+                "Stages publish events; Milepost and any other subscriber read them.",
+            ),
+            "receiveStatuses": _operation(
+                "status", "Follow the files", "What every file is, then each change."
+            ),
+            "receiveDeadLetters": _operation(
+                "deadLetter", "Watch for dead letters", "What could not be applied, and why."
+            ),
         },
         "components": {
-            "messages": {_name(data): _message(type_) for type_, data in TYPES.items()},
+            "messages": _messages(),
             "schemas": {
-                "FileKey": _FILE_KEY,
+                "FileKey": FILE_KEY,
                 "CloudEventHeaders": _HEADERS,
-                **definitions_of(list(TYPES.values()), "#/components/schemas/{name}"),
+                "StatusHeaders": STATUS_HEADERS,
+                "DeadLetterHeaders": DEAD_LETTER_HEADERS,
+                **definitions_of(list(TYPES.values()), _REFERENCE),
+                **definitions_of([FileDocument, DeletedFile], _REFERENCE),
             },
         },
     }
 
 
-def _channel(topic: Topic, title: str, description: str) -> dict[str, Any]:
-    names = [_name(data) for data in TYPES.values()] if topic is EVENTS else []
+def _messages() -> dict[str, Any]:
+    events = {_name(data): _message(type_) for type_, data in TYPES.items()}
+    return events | status_messages() | dead_letter_messages()
+
+
+_MESSAGE_NAMES = {
+    "events": [_name(data) for data in TYPES.values()],
+    "status": list(status_messages()),
+    "deadLetter": list(dead_letter_messages()),
+}
+"""The messages of each channel."""
+
+
+def _operation(channel: str, title: str, summary: str) -> dict[str, Any]:
+    return {
+        "action": "receive",
+        "title": title,
+        "summary": summary,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [
+            {"$ref": f"#/channels/{channel}/messages/{name}"} for name in _MESSAGE_NAMES[channel]
+        ],
+    }
+
+
+def _channel(channel: str, topic: Topic, title: str, description: str) -> dict[str, Any]:
+    names = _MESSAGE_NAMES[channel]
     return {
         "address": topic.name,
         "title": title,
@@ -164,7 +205,3 @@ def _message(type_: str) -> dict[str, Any]:
             }
         },
     }
-
-
-def _name(data: type[EventData]) -> str:
-    return data.__name__[0].lower() + data.__name__[1:]

@@ -1,13 +1,14 @@
-"""JSON Schema of each event's data, written from the structs and the docstrings in their source."""
+"""JSON Schema of what records carry, written from the structs and their docstrings."""
 
 import ast
 import inspect
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 
-from milepost_schemas import events
+from milepost_schemas import events, status_record
 from milepost_schemas.codec import SCHEMA_URN
 from milepost_schemas.events import NO_SIGN_OF_LIFE, TYPES, EventData, ProcessingFailed
 
@@ -33,7 +34,9 @@ def event_schema(type_: str) -> dict[str, Any]:
     return schema | {"$defs": definitions} if definitions else schema
 
 
-def definitions_of(data: list[type[EventData]], ref_template: str) -> dict[str, dict[str, Any]]:
+def definitions_of(
+    data: Sequence[type[msgspec.Struct]], ref_template: str
+) -> dict[str, dict[str, Any]]:
     """The schemas of the structs and of those within them, by class name.
 
     Args:
@@ -43,7 +46,7 @@ def definitions_of(data: list[type[EventData]], ref_template: str) -> dict[str, 
     definitions: dict[str, dict[str, Any]]
     _, definitions = msgspec.json.schema_components(data, ref_template=ref_template)
     for name, schema in definitions.items():
-        struct = getattr(events, name)
+        struct = getattr(events, name, None) or getattr(status_record, name)
         for field, description in _descriptions(struct).items():
             schema["properties"][field]["description"] = description
         schema.update(_CONDITIONS.get(struct, {}))

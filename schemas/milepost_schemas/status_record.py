@@ -29,71 +29,111 @@ class DeletedFile(msgspec.Struct, frozen=True):
     """The marker that a deleted file leaves: who it was, and the revision that deleted it."""
 
     organization_id: str
+    """Whose file it is."""
     store_id: str
+    """The store that the file is in."""
     file_id: str
+    """The file, unique in its store."""
     revision: int
+    """Counts the changes of the file; a larger one is newer."""
     offset: int
+    """Offset of the event that made this revision, in the file's partition of the log."""
     attempt: int
+    """The attempt at which the file was when it was deleted."""
     deleted_at: datetime
+    """When the file left the store."""
 
 
 class StepWeight(msgspec.Struct, frozen=True):
     """A step of the plan with its share of the whole."""
 
     step: str
+    """The step's name."""
     weight: int
+    """Its share, relative to the other steps."""
 
 
 class StepReport(msgspec.Struct, frozen=True):
     """What is known of a step of the attempt."""
 
     step: str
+    """The step's name."""
     started_at: datetime
+    """When the step was first heard of."""
     completed_at: datetime | None
+    """When its durable output existed, null before."""
     done_units: int | float | None
+    """How many units are done, null if that was never said."""
     total_units: int | float | None
+    """How many units there are, null if that was never said."""
     max_silence_s: float | None
+    """Longest time in seconds that the step may give no sign of life, null for the usual."""
 
 
 class FailureReport(msgspec.Struct, frozen=True):
     """Why the attempt failed."""
 
     code: str
+    """What went wrong, for programs."""
     message: str
+    """What went wrong and what to do, for the file's owner."""
     step: str | None
+    """The step that failed, null if none was named."""
     retryable: bool
+    """Whether another attempt may succeed without a change to the file."""
 
 
 class FileDocument(msgspec.Struct, frozen=True):
     """All that Milepost says about a file that is not deleted."""
 
     organization_id: str
+    """Whose file it is."""
     store_id: str
+    """The store that the file is in."""
     file_id: str
+    """The file, unique in its store."""
     revision: int
     """Counts the changes of the file; a larger one is newer."""
     offset: int
     """Offset of the event that made this revision, in the file's partition of the log."""
     attempt: int
+    """The newest attempt, counted from 1."""
     deleted_at: None
+    """Always null; a deleted file leaves a marker instead."""
     name: str | None
+    """The file's name, null if it was never registered."""
     size_bytes: int | None
+    """Size of the content, null if the file was never registered."""
     mime_type: str | None
+    """Media type of the content, null if the file was never registered."""
     relative_path: str | None
+    """Path below the folder it was uploaded from, null if there was none."""
     status: Status
+    """Where the attempt stands."""
     progress_percent: int
+    """Never falls inside an attempt; 100 means completed."""
     current_step: str | None
+    """The step at work, `queued` while pending, null when completed."""
     error: FailureReport | None
+    """Why the attempt failed, null if it did not."""
     started_at: datetime | None
+    """The attempt's first sign of work, null if there was none."""
     completed_at: datetime | None
+    """When the attempt ended, completed or failed, null before."""
     stalled_since: datetime | None
     """Since when a step gives no sign of life, null while it does."""
     chunk_count: int | None
+    """How many chunks the completed file has, null if that was never said."""
     registered_at: datetime | None
+    """When the file was registered, null if it never was."""
     created_at: datetime
+    """When the file was first heard of."""
     updated_at: datetime
+    """When this revision was made."""
     plan: list[StepWeight]
+    """The steps of the attempt, empty without a plan."""
     steps: list[StepReport]
+    """The steps that were heard of, in the order of their first start."""
 
 
 _encoder = msgspec.json.Encoder()

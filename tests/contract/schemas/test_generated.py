@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,15 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from milepost_schemas.__main__ import generated_files
-from milepost_schemas.events import TYPES
+from milepost_schemas.dead_letter import DeadLetterFacts, ValueDigest, fact_headers
+from milepost_schemas.document import Document
+from milepost_schemas.events import TYPES, Event
+from milepost_schemas.fold import fold
+from milepost_schemas.status_record import encode_status, status_headers
 from milepost_schemas.times import parse_time_ms
 from milepost_schemas.topics import TOPICS
 from tests.contract.schemas.examples import Example, load, paths, valid_examples
+from tests.fixtures.workload import histories
 
 GENERATED = Path(__file__).parents[3] / "schemas" / "generated"
 
@@ -211,3 +216,79 @@ def test_an_example_is_a_message_of_the_asyncapi_document(name: str, example: Ex
     ):
         schema = {**part, "components": document["components"]}
         assert Draft202012Validator(schema).is_valid(said), name
+
+
+def message(title: str) -> dict[str, Any]:
+    messages = asyncapi()["components"]["messages"].values()
+    found: dict[str, Any] = next(each for each in messages if each["title"] == title)
+    return found
+
+
+def errors(part: dict[str, Any], said: object) -> list[Any]:
+    schema = {**part, "components": asyncapi()["components"]}
+    return list(Draft202012Validator(schema, format_checker=formats).iter_errors(said))
+
+
+def texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+    return {name: text.decode() for name, text in headers}
+
+
+def documents() -> Iterator[Document]:
+    """Every kind of document, as histories of files come to it."""
+    for history in histories(60, seed=21):
+        document = Document(history[0].organization_id, history[0].store_id, history[0].file_id)
+        for offset, data in enumerate(history):
+            fold(document, Event(f"{offset}", "/tests", None, data), offset, offset * 1000)
+            if document.revision:
+                yield document
+
+
+def test_every_status_is_a_message_of_the_asyncapi_document() -> None:
+    seen = set()
+    for document in documents():
+        title = "DeletedFile" if document.is_deleted else "FileDocument"
+        seen.add(title if document.is_deleted else document.status)
+        said = message(title)
+
+        assert errors(said["headers"], texts(status_headers(document, generation=3))) == []
+        assert errors(said["payload"], json.loads(encode_status(document))) == []
+    assert seen == {"pending", "processing", "completed", "failed", "DeletedFile"}
+
+
+def test_a_status_with_a_field_less_is_no_message() -> None:
+    status = json.loads(encode_status(next(documents())))
+
+    for field in status:
+        less = {name: said for name, said in status.items() if name != field}
+        assert errors(message("FileDocument")["payload"], less), field
+
+
+def test_everything_in_a_status_is_described() -> None:
+    schemas = asyncapi()["components"]["schemas"]
+
+    for name in ("FileDocument", "DeletedFile", "StepWeight", "StepReport", "FailureReport"):
+        assert schemas[name]["description"].endswith(".")
+        for field, properties in schemas[name]["properties"].items():
+            assert properties["description"].endswith("."), f"{name}.{field}"
+
+
+@pytest.mark.parametrize("digest", [None, ValueDigest.of(b"large")])
+def test_the_headers_of_a_dead_letter_are_those_of_the_asyncapi_document(
+    digest: ValueDigest | None,
+) -> None:
+    facts = DeadLetterFacts("too_large", "5 bytes", "milepost.events.v1", 0, 7, "0.1.0", 0, digest)
+    headers = texts(fact_headers(facts))
+    schema = message("DeadLetter")["headers"]
+
+    assert errors(schema, headers) == []
+    described = asyncapi()["components"]["schemas"]["DeadLetterHeaders"]["properties"]
+    assert set(headers) <= set(described)
+    assert errors(schema, headers | {"milepost-source-offset": "seven"})
+
+
+def test_every_channel_has_messages_and_an_operation() -> None:
+    document = asyncapi()
+
+    assert all(channel["messages"] for channel in document["channels"].values())
+    operated = {operation["channel"]["$ref"] for operation in document["operations"].values()}
+    assert operated == {f"#/channels/{name}" for name in document["channels"]}
