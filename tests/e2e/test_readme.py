@@ -54,8 +54,10 @@ def test_every_shell_command_has_a_test() -> None:
         "curl -s",
         ".venv/bin/milepost ingest",
         ".venv/bin/milepost search",
+        ".venv/bin/milepost follow",
+        ".venv/bin/milepost dead-letters",
     ]
-    assert len(blocks("python")) == 3
+    assert len(blocks("python")) == 4
 
 
 def make(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -114,7 +116,7 @@ def test_the_curl_command_gets_a_status(stack: RunningStack) -> None:
 def test_ingest_and_search_work_beside_a_running_stack(stack: RunningStack) -> None:
     shutil.copy(ROOT / "README.md", stack.data.parent / "README.md")
     binaries = str(Path(sys.executable).parent)
-    ingest, search = (command.replace(".venv/bin", binaries) for command in blocks("sh")[4:])
+    ingest, search = (command.replace(".venv/bin", binaries) for command in blocks("sh")[4:6])
     assert "README.md" in run(stack, ingest)
     assert "lighthouses.pdf" in run(stack, search)
 
@@ -135,3 +137,15 @@ def test_what_the_code_publishes_can_be_asked_for(stack: RunningStack) -> None:
         command = blocks("sh")[3].replace("http://127.0.0.1:8080", facts["query_url"])
         answer = json.loads(run(stack, command.replace("FILE_ID", file_id)))
         assert (answer["status"], answer["progress_percent"]) == expected
+
+
+def test_a_subscriber_and_the_commands_know_every_file(stack: RunningStack) -> None:
+    facts = stack.facts()
+    binaries = str(Path(sys.executable).parent)
+    follow, dead_letters = (text.replace(".venv/bin", binaries) for text in blocks("sh")[6:])
+    completed = f"{facts['store_id']}/{facts['file_ids'][0]} completed 100"
+    stack.until(lambda: completed in run(stack, [sys.executable, "-c", blocks("python")[3]]))
+
+    followed = run(stack, follow)
+    assert all(file_id in followed for file_id in facts["file_ids"])
+    assert run(stack, dead_letters) == ""
