@@ -10,6 +10,7 @@ assert log.status(store_id="vs_1", file_id="file_1").status == "completed"
 import httpx
 
 from milepost.fake_service import FakeService
+from milepost.fake_subscription import FakeSubscription
 from milepost.http import AsyncMilepost, Milepost
 from milepost.memory_log import MemoryLog
 from milepost.outlet import Cadence
@@ -21,6 +22,7 @@ __all__ = [
     "FakeAsyncReporter",
     "FakeMilepost",
     "FakeReporter",
+    "FakeSubscription",
     "MemoryLog",
 ]
 

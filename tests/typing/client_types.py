@@ -1,14 +1,19 @@
 """What a type checker sees of the client's public names; mypy reads this, nothing runs it."""
 
+from datetime import datetime
 from typing import assert_type
 
 from milepost import (
     AsyncMilepost,
     AsyncReporter,
+    Change,
+    DeletedFile,
+    FileDocument,
     KafkaSettings,
     Milepost,
     Publisher,
     Reporter,
+    subscribe,
 )
 from milepost.file_report import AsyncFileReport
 from milepost.publisher import Position
@@ -67,3 +72,16 @@ async def asking_with_asyncio() -> None:
 def fakes_stand_in_for_the_real_ones() -> tuple[Reporter, Milepost]:
     log = MemoryLog()
     return FakeReporter(log), FakeMilepost(log, organization_id="org_1")
+
+
+async def subscribing(connection: KafkaSettings) -> None:
+    changes = subscribe(connection, group_id="mine")
+    async for change in changes:
+        assert_type(change, Change)
+        assert_type(change.version, tuple[int, int])
+        match change.document:
+            case DeletedFile() as marker:
+                assert_type(marker.deleted_at, datetime)
+            case document:
+                assert_type(document, FileDocument)
+    subscribe(connection, group="mine")  # type: ignore[call-arg]
