@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def invalid_examples() -> list[tuple[str, Example]]:
     return [(name, example) for name, example in examples if example.invalid == "invalid_data"]
 
 
+@cache
 def asyncapi() -> dict[str, Any]:
     document: dict[str, Any] = json.loads((GENERATED / "asyncapi.json").read_text("utf-8"))
     return document
@@ -225,8 +227,13 @@ def message(title: str) -> dict[str, Any]:
 
 
 def errors(part: dict[str, Any], said: object) -> list[Any]:
-    schema = {**part, "components": asyncapi()["components"]}
-    return list(Draft202012Validator(schema, format_checker=formats).iter_errors(said))
+    return list(_validator(json.dumps(part)).iter_errors(said))
+
+
+@cache
+def _validator(part: str) -> Draft202012Validator:
+    schema = {**json.loads(part), "components": asyncapi()["components"]}
+    return Draft202012Validator(schema, format_checker=formats)
 
 
 def texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
@@ -235,7 +242,7 @@ def texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
 
 def documents() -> Iterator[Document]:
     """Every kind of document, as histories of files come to it."""
-    for history in histories(60, seed=21):
+    for history in histories(30, seed=21):
         document = Document(history[0].organization_id, history[0].store_id, history[0].file_id)
         for offset, data in enumerate(history):
             fold(document, Event(f"{offset}", "/tests", None, data), offset, offset * 1000)
