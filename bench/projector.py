@@ -1,22 +1,24 @@
-"""How fast the projector works off a backlog, as a ratio of a bare consumer."""
+"""How fast the projector works off a backlog, as ratios of a bare consumer and of its peers."""
 
 import asyncio
-import itertools
 import json
 import os
 import statistics
 import sys
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psutil
 from redis.asyncio import Redis
 
+from bench import scale
 from bench.events import interleaved, publish, registrations
+from bench.peer_runs import PEERS, peer_rate, prepare
 from milepost.admin import create_topics
 from milepost.connection import KafkaSettings
 from milepost_local.providers import provide_kafka, provide_redis
@@ -24,7 +26,7 @@ from milepost_local.settings import LocalSettings
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.events import EventData
 from milepost_schemas.keys import Keys
-from milepost_schemas.topics import EVENTS, PARTITIONS, Topic
+from milepost_schemas.topics import DEAD_LETTER, EVENTS, PARTITIONS, STATUS, Topic
 
 LOADS: Final[dict[str, Callable[[], Iterator[EventData]]]] = {
     "projector": lambda: interleaved(4_000, 100, at_once=4_000),
@@ -37,16 +39,24 @@ event of another file."""
 POLL_S = 0.02
 
 
+class Addresses(NamedTuple):
+    """Where the servers of a benchmark are."""
+
+    kafka: str
+    redis_url: str
+
+
 @asynccontextmanager
-async def servers() -> AsyncIterator[tuple[str, str]]:
+async def servers() -> AsyncIterator[Addresses]:
     """A Kafka and a Redis; their addresses."""
     with TemporaryDirectory() as name:
         kafka = provide_kafka(Path(name), LocalSettings())
         redis = provide_redis(Path(name), LocalSettings())
         await kafka.start()
         await redis.start()
+        await create_topics(KafkaSettings(bootstrap_servers=kafka.address), [STATUS, DEAD_LETTER])
         try:
-            yield kafka.address, redis.address
+            yield Addresses(kafka.address, redis.address)
         finally:
             await redis.stop()
             await kafka.stop()
@@ -65,7 +75,7 @@ async def bare(kafka: str, topic: str, total: int) -> float:
 
 @asynccontextmanager
 async def running(
-    kafka: str, redis_url: str, topic: str
+    kafka: str, redis_url: str, topic: str, module: str = "milepost_projector"
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """A projector on an empty read model of its own; its key prefix and its process."""
     prefix = f"bench{time.monotonic_ns()}"
@@ -77,7 +87,7 @@ async def running(
         "MILEPOST_PROJECTOR_GROUP": prefix,
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "milepost_projector", env=environment, stderr=asyncio.subprocess.PIPE
+        sys.executable, "-m", module, env=environment, stderr=asyncio.subprocess.PIPE
     )
     redis: Any = Redis.from_url(redis_url)
     async with redis:
@@ -94,10 +104,12 @@ def _checkpoints(prefix: str) -> list[str]:
     return [Keys(prefix).partition(1, number).checkpoint for number in range(PARTITIONS)]
 
 
-async def projected(kafka: str, redis_url: str, topic: str, total: int) -> tuple[float, float]:
+async def projected(
+    at: Addresses, topic: str, total: int, *, module: str = "milepost_projector"
+) -> tuple[float, float]:
     """Events per second of a projector on an empty read model, and its resident MB after it."""
-    redis: Any = Redis.from_url(redis_url)
-    async with running(kafka, redis_url, topic) as (prefix, process), redis:
+    redis: Any = Redis.from_url(at.redis_url)
+    async with running(*at, topic, module) as (prefix, process), redis:
         first, started, done = 0, 0.0, 0
         while done < total:
             stored = await redis.mget(_checkpoints(prefix))
@@ -110,26 +122,65 @@ async def projected(kafka: str, redis_url: str, topic: str, total: int) -> tuple
     return (done - first) / seconds, resident_mb
 
 
+Rates = dict[str, list[float]]
+
+
 async def run(rounds: int = 3) -> dict[str, Any]:
     """All candidates in turn, in each round."""
-    rates: dict[str, list[float]] = {}
-    async with servers() as (kafka, redis_url):
-        await create_topics(KafkaSettings(bootstrap_servers=kafka), map(_topic, LOADS))
+    for peer in PEERS:
+        prepare(peer)
+    rates: Rates = defaultdict(list)
+    async with servers() as at:
+        await create_topics(KafkaSettings(bootstrap_servers=at.kafka), map(_topic, LOADS))
         published = {
-            name: publish(kafka, _topic(name).name, make()) for name, make in LOADS.items()
+            name: publish(at.kafka, _topic(name).name, make()) for name, make in LOADS.items()
         }
-        for _, (name, (total, _)) in itertools.product(range(rounds), published.items()):
-            topic = _topic(name).name
-            ours, resident_mb = await projected(kafka, redis_url, topic, total)
-            rates.setdefault(name, []).append(ours)
-            rates.setdefault(f"{name}_bare", []).append(await bare(kafka, topic, total))
-            rates.setdefault(f"{name}_resident_mb", []).append(resident_mb)
+        for _ in range(rounds):
+            for name, (total, _) in published.items():
+                await _measure(rates, at, name, total)
+            for peer in PEERS:
+                topic = _topic("projector").name
+                rates[peer].append(await peer_rate(peer, *at, topic))
+            for number, name in ((1, "one_process"), (2, "two_processes")):
+                rates[name].append(await scale.processes(*at, number))
+            for name, value in (await scale.readers_beside(*at)).items():
+                rates[name].append(value)
+        for name, files in (("files_1k", scale.FEW_FILES), ("files_1m", scale.MANY_FILES)):
+            rates[name].append(await scale.with_files(*at, files, rounds))
     median = {name: statistics.median(values) for name, values in rates.items()}
     return {
         "record_bytes": {name: size for name, (_, size) in published.items()},
         "rates": median,
-        "ratios": {f"{name}/bare": median[name] / median[f"{name}_bare"] for name in LOADS},
+        "ratios": _ratios(median),
     }
+
+
+async def _measure(rates: Rates, at: Addresses, name: str, total: int) -> None:
+    topic = _topic(name).name
+    ours, resident_mb = await projected(at, topic, total)
+    rates[name].append(ours)
+    rates[f"{name}_resident_mb"].append(resident_mb)
+    silent, _ = await projected(at, topic, total, module="bench.without_statuses")
+    rates[f"{name}_without_statuses"].append(silent)
+    rates[f"{name}_bare"].append(await bare(at.kafka, topic, total))
+
+
+def _ratios(median: dict[str, float]) -> dict[str, float]:
+    against_bare = {
+        f"{name}/bare": median[name] / median[f"{load}_bare"]
+        for load in LOADS
+        for name in (load, f"{load}_without_statuses")
+    }
+    against_peers = {f"projector/{peer}": median["projector"] / median[peer] for peer in PEERS}
+    return (
+        against_bare
+        | against_peers
+        | {
+            "two_processes/one": median["two_processes"] / median["one_process"],
+            "files_1m/files_1k": median["files_1k"] / median["files_1m"],
+            "reader_busy/idle": median["reader_busy_p99_ms"] / median["reader_idle_p99_ms"],
+        }
+    )
 
 
 def _topic(load: str) -> Topic:

@@ -123,7 +123,7 @@ async def candidates(redis_url: str, directory: Path) -> AsyncIterator[dict[str,
     }
     try:
         for port in ports.values():
-            await _listening(port)
+            await listening(port)
         yield {name: (process.pid, ports[name]) for name, process in processes.items()}
     finally:
         for process in processes.values():
@@ -131,7 +131,8 @@ async def candidates(redis_url: str, directory: Path) -> AsyncIterator[dict[str,
             await process.wait()
 
 
-async def _listening(port: int) -> None:
+async def listening(port: int) -> None:
+    """Return once something listens on the port."""
     async with asyncio.timeout(START_WITHIN_S):
         while True:
             try:

@@ -1,0 +1,111 @@
+"""What grows with what: more processes, more files in the model, readers beside the projector."""
+
+import asyncio
+import os
+import statistics
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from bench.events import interleaved, registrations
+from bench.load import Load
+from bench.pace import paced
+from bench.query import API_KEY, listening, write_api_keys
+from bench.query_peers import STATUS_PATH
+from bench.worked_off import projection
+from milepost.admin import create_topics
+from milepost.connection import KafkaSettings
+from milepost_local.ports import free_port
+from milepost_schemas.events import EventData
+from milepost_schemas.topics import EVENTS, PARTITIONS, Topic
+
+FEW_FILES: Final = 1_000
+MANY_FILES: Final = 1_000_000
+READS_PER_S: Final = 200
+IDLE_S: Final = 4.0
+
+_numbers = count(1)
+
+
+def backlog() -> Iterator[EventData]:
+    """The lives of 4,000 files, all at once."""
+    return interleaved(4_000, 100, at_once=4_000)
+
+
+async def new_topic(kafka: str) -> str:
+    """A log of its own."""
+    topic = Topic(f"bench.scale{next(_numbers)}", PARTITIONS, EVENTS.configs)
+    await create_topics(KafkaSettings(bootstrap_servers=kafka), [topic])
+    return topic.name
+
+
+async def processes(kafka: str, redis_url: str, number: int) -> float:
+    """Events per second of so many projectors of one group."""
+    modules = ["milepost_projector"] * number
+    async with projection(kafka, redis_url, await new_topic(kafka), *modules) as projectors:
+        await projectors.work_off(backlog)
+        return await projectors.work_off(backlog)
+
+
+async def with_files(kafka: str, redis_url: str, files: int, rounds: int) -> float:
+    """Events per second where the model holds so many files, a thousand of them at work."""
+    async with projection(kafka, redis_url, await new_topic(kafka)) as projector:
+        await projector.work_off(lambda: registrations(files, store="vs_resting"))
+        rates = [
+            await projector.work_off(lambda: interleaved(FEW_FILES, 200, at_once=FEW_FILES))
+            for _ in range(rounds)
+        ]
+    return statistics.median(rates)
+
+
+async def readers_beside(kafka: str, redis_url: str) -> dict[str, float]:
+    """How long readers wait while the projector rests, and while it works a backlog off."""
+    async with (
+        projection(kafka, redis_url, await new_topic(kafka)) as projector,
+        query(redis_url, projector.prefix) as port,
+    ):
+        await projector.work_off(backlog)
+        load = Load("127.0.0.1", port, _paths(), {"X-API-Key": API_KEY})
+        async with paced(load, READS_PER_S) as idle:
+            await asyncio.sleep(IDLE_S)
+        async with paced(load, READS_PER_S) as busy:
+            await projector.work_off(backlog)
+    return {"reader_idle_p99_ms": idle.p99_ms, "reader_busy_p99_ms": busy.p99_ms}
+
+
+@asynccontextmanager
+async def query(redis_url: str, prefix: str) -> AsyncIterator[int]:
+    """A query service on the read model; its port."""
+    port = free_port()
+    with TemporaryDirectory() as name:
+        keys_file = Path(name) / "api-keys.json"
+        write_api_keys(keys_file)
+        environment = os.environ | {  # noqa: TID251  a child's environment, not a setting
+            "MILEPOST_REDIS_URL": redis_url,
+            "MILEPOST_REDIS_PREFIX": prefix,
+            "MILEPOST_API_KEYS_FILE": str(keys_file),
+            "MILEPOST_HTTP_PORT": str(port),
+        }
+        process: Any = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "milepost_query", env=environment,
+            stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            await listening(port)
+            yield port
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+def _paths() -> tuple[str, ...]:
+    return tuple(
+        STATUS_PATH.format(
+            organization_id="org_bench", store_id="vs_bench", file_id=f"file_{number:012x}"
+        )
+        for number in range(FEW_FILES)
+    )
