@@ -1,0 +1,68 @@
+"""What is audited: a running local stack, or what the environment says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from pydantic import ValidationError
+
+from milepost.connection import KafkaSettings
+from milepost_auditor.errors import NoTargetError
+from milepost_auditor.settings import Settings
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where log and read model are, and how their parts are named."""
+
+    kafka: KafkaSettings
+    redis_url: str
+    names: Settings
+
+    @property
+    def prefix(self) -> str:
+        return self.names.redis_prefix
+
+
+class _Stack(msgspec.Struct):
+    """What the commands need of a local stack's `stack.json`."""
+
+    kafka_bootstrap_servers: str
+    redis_url: str
+
+
+def find_target(data: Path) -> Target:
+    """The local stack that runs in a folder, else the environment's.
+
+    Raises:
+        NoTargetError: there is neither.
+    """
+    stack = _find_stack(data)
+    if stack is not None:
+        kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
+        return Target(kafka, stack.redis_url, Settings())
+    try:
+        settings = Settings()
+        # pydantic fills the required fields from the environment, which mypy cannot see.
+        kafka = KafkaSettings()
+    except ValidationError as error:
+        raise _no_target(data) from error
+    if settings.redis_url is None:
+        raise _no_target(data)
+    return Target(kafka, str(settings.redis_url), settings)
+
+
+def _find_stack(data: Path) -> _Stack | None:
+    try:
+        return msgspec.json.decode((data / "stack.json").read_bytes(), type=_Stack)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise NoTargetError(f"cannot read {data / 'stack.json'}: {error}") from error
+
+
+def _no_target(data: Path) -> NoTargetError:
+    return NoTargetError(
+        f"no local stack in {data}; start one with `milepost up`, name its folder with --data, or "
+        "set MILEPOST_KAFKA_BOOTSTRAP_SERVERS and MILEPOST_REDIS_URL"
+    )
