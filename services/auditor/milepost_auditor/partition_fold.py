@@ -60,7 +60,7 @@ class PartitionFold:
         record: Record | None = None
         for record in records:
             try:
-                outcomes.append(self._fold_one(record))
+                outcomes.append(self.fold_one(record))
             except ForeignRecordError:
                 outcomes.append(FOREIGN)
             except InvalidRecordError as error:
@@ -77,7 +77,13 @@ class PartitionFold:
             return "-"
         return fingerprint(last.offset(), last.timestamp()[1], last.key(), last.value())
 
-    def _fold_one(self, record: Record) -> str:
+    def fold_one(self, record: Record) -> str:
+        """Fold one record and say what became of it; for those who count themselves.
+
+        Raises:
+            InvalidRecordError: it can never be applied.
+            ForeignRecordError: it is nobody's business.
+        """
         event = decode_event(record.value(), record.headers() or ())
         data = event.data
         key = record.key() or b""

@@ -1,28 +1,14 @@
 """What a verification came to."""
 
 from collections import Counter
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from milepost_auditor.differences import Difference
+from milepost_auditor.outcomes import became_of
 from milepost_auditor.partition_audit import PartitionReport
-from milepost_auditor.partition_fold import FOREIGN
 from milepost_schemas.meta import Meta
-
-_APPLIED: Final = frozenset({"applied", "sign_of_life", "log_line"})
-_IGNORED: Final = frozenset(
-    {"unchanged", "late_attempt", "after_terminal", "after_deletion", "late_verdict"}
-)
-
-
-def became_of(outcome: str) -> str:
-    """Which of the four things became of a record with that outcome."""
-    if outcome in _APPLIED:
-        return "applied"
-    if outcome in _IGNORED:
-        return "ignored"
-    return "skipped" if outcome == FOREIGN else "dead_lettered"
 
 
 class Report(NamedTuple):

@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from milepost_auditor.differences import Difference
-from milepost_auditor.report import Report, became_of
+from milepost_auditor.outcomes import became_of
+from milepost_auditor.report import Report
 
 SHOWN: Final = 100
 """Differences that are printed; all that are kept are in the JSON."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import RedisDsn, ValidationError
 
 from milepost.connection import KafkaSettings
 from milepost_auditor.errors import NoTargetError
@@ -16,12 +16,22 @@ class Target:
     """Where log and read model are, and how their parts are named."""
 
     kafka: KafkaSettings
-    redis_url: str
     names: Settings
 
     @property
     def prefix(self) -> str:
         return self.names.redis_prefix
+
+    @property
+    def redis_url(self) -> str:
+        """Where the read model is.
+
+        Raises:
+            NoTargetError: nobody said so.
+        """
+        if self.names.redis_url is None:
+            raise NoTargetError("set MILEPOST_REDIS_URL: there is no read model to compare")
+        return str(self.names.redis_url)
 
 
 class _Stack(msgspec.Struct):
@@ -40,16 +50,14 @@ def find_target(data: Path) -> Target:
     stack = _find_stack(data)
     if stack is not None:
         kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
-        return Target(kafka, stack.redis_url, Settings())
+        return Target(kafka, Settings(redis_url=RedisDsn(stack.redis_url)))
     try:
         settings = Settings()
         # pydantic fills the required fields from the environment, which mypy cannot see.
         kafka = KafkaSettings()
     except ValidationError as error:
         raise _no_target(data) from error
-    if settings.redis_url is None:
-        raise _no_target(data)
-    return Target(kafka, str(settings.redis_url), settings)
+    return Target(kafka, settings)
 
 
 def _find_stack(data: Path) -> _Stack | None:

@@ -22,7 +22,8 @@ POLL_S: Final = 0.1
 class Wanted(NamedTuple):
     """How to verify."""
 
-    processes: int
+    processes: int | None = None
+    """Worker processes; None: as many as are worth while."""
     caught_up_within_s: float | None = None
     """How long to wait until all of the log, as it ends now, is applied and published."""
 

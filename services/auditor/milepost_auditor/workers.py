@@ -1,6 +1,7 @@
 """Runs the audits of partitions: in this process if that is little work, else on several cores."""
 
 import gc
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +20,7 @@ OnProgress = Callable[[int, int], None]
 
 
 def audit_partitions(
-    jobs: Sequence[Job], processes: int, on_progress: OnProgress
+    jobs: Sequence[Job], processes: int | None, on_progress: OnProgress
 ) -> list[PartitionReport]:
     """The reports of all partitions, by number.
 
@@ -31,7 +32,9 @@ def audit_partitions(
     gc.set_threshold(500_000, 20, 100)
     try:
         total = sum(job.positions.checkpoint.next_offset for job in jobs)
-        if processes == 1 or total < FEW_RECORDS:
+        if processes is None:
+            processes = 1 if total < FEW_RECORDS else os.cpu_count() or 1
+        if processes == 1:
             reports = _audit_here(jobs, total, on_progress)
         else:
             reports = _audit_elsewhere(jobs, total, processes, on_progress)

@@ -1,7 +1,6 @@
 """The command under test, and small logs whose offsets are known."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -10,6 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from milepost_auditor.report import Report
+from milepost_auditor.settings import Settings
+from milepost_auditor.targets import Target
+from milepost_auditor.verification import Wanted, verify
 from milepost_schemas.codec import EncodedRecord, encode
 from milepost_schemas.events import (
     Event,
@@ -25,7 +28,7 @@ from tests.fixtures.running_projector import World, caught_up, running_projector
 from tests.fixtures.workload import Publishing
 
 MILEPOST = str(Path(sys.executable).parent / "milepost")
-WAIT = ("--caught-up-within", "60")
+WITHIN_S = 60.0
 
 
 def audit(world: World, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -49,11 +52,29 @@ def audit(world: World, *arguments: str, **settings: str) -> subprocess.Complete
     )
 
 
-async def verified(world: World, *arguments: str, **settings: str) -> tuple[int, dict[str, Any]]:
-    """The exit code and the report of `milepost audit verify`."""
-    done = await asyncio.to_thread(audit, world, "verify", "--json", *arguments, **settings)
-    assert done.returncode in (0, 1), done.stderr
-    return done.returncode, json.loads(done.stdout)
+def target(world: World, **names: str) -> Target:
+    """The world as the auditor is told of it."""
+    own = {
+        "redis_url": world.redis_url,
+        "redis_prefix": world.name,
+        "events_topic": world.events,
+        "status_topic": world.statuses,
+        "dead_letter_topic": world.dead_letters,
+    }
+    return Target(world.kafka, Settings.model_validate(own | names))
+
+
+async def verified(
+    world: World, *, within_s: float | None = None, processes: int = 1, **names: str
+) -> Report:
+    """What a verification in the test's own process comes to."""
+    wanted = Wanted(processes, within_s)
+    return await asyncio.to_thread(verify, target(world, **names), wanted, lambda *_: None)
+
+
+def found(report: Report) -> list[tuple[str, str, int | None]]:
+    """The differences of a report: kind, name and explaining offset."""
+    return [(one.kind, one.name, one.offset) for one in report.differences]
 
 
 @asynccontextmanager
@@ -87,8 +108,12 @@ def life(name: str) -> list[EncodedRecord]:
 
 def keys_of(world: World, name: str) -> PartitionKeys:
     """The keys of the partition of a life's file."""
-    number = partition_of(f"vs_{name}/file_1".encode(), PARTITIONS)
-    return Keys(world.name).partition(1, number)
+    return Keys(world.name).partition(1, partition_of_life(name))
+
+
+def partition_of_life(name: str) -> int:
+    """The partition of a life's file."""
+    return partition_of(f"vs_{name}/file_1".encode(), PARTITIONS)
 
 
 async def last_change(world: World) -> dict[str, int]:
