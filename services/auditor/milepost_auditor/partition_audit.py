@@ -13,7 +13,7 @@ from milepost_auditor.partition_fold import PartitionFold
 from milepost_auditor.read_model import Positions, RedisReadModel
 from milepost_auditor.statuses import StatusComparison
 from milepost_auditor.targets import Target
-from milepost_auditor.topic_reader import TopicReader
+from milepost_auditor.topic_reader import TopicReader, written_end
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.meta import Meta
 
@@ -97,8 +97,10 @@ class _PartitionAudit:
 
     def _read_statuses(self) -> StatusComparison:
         target, number = self._job.target, self._job.number
-        with TopicReader(target.kafka, target.names.status_topic, number) as topic:
-            records = (record for batch in topic.to_the_end() for record in batch)
+        name = target.names.status_topic
+        end = written_end(target.kafka, name, number)
+        with TopicReader(target.kafka, name, number) as topic:
+            records = (record for batch in topic.up_to(end) for record in batch)
             return StatusComparison(number, self._job.meta.generation, records, self._findings)
 
     def _compare(self) -> None:

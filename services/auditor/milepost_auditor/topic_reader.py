@@ -38,8 +38,8 @@ _FINAL: Final = frozenset(
 )
 
 
-def new_consumer(connection: KafkaSettings) -> Consumer:
-    """A consumer that commits nothing, joins nothing and sees only what is committed."""
+def new_consumer(connection: KafkaSettings, isolation_level: str = "read_committed") -> Consumer:
+    """A consumer that commits nothing and joins nothing; usually it sees only what is committed."""
     return Consumer(
         connection.librdkafka_options()
         | {
@@ -49,7 +49,7 @@ def new_consumer(connection: KafkaSettings) -> Consumer:
             "enable.auto.offset.store": False,
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
-            "isolation.level": "read_committed",
+            "isolation.level": isolation_level,
             "allow.auto.create.topics": False,
             # A broker holds a fetch at the end of a partition for so long before it says so.
             "fetch.wait.max.ms": 20,
@@ -58,6 +58,22 @@ def new_consumer(connection: KafkaSettings) -> Consumer:
             "log_level": 0,
         }
     )
+
+
+def written_end(connection: KafkaSettings, topic: str, partition: int) -> int:
+    """The offset after everything that was written, committed or not.
+
+    A transaction is committed a little before its records become visible.
+
+    Raises:
+        KafkaUnavailableError: the brokers do not answer.
+        ConsumerError: there is no such partition, or it must not be read.
+    """
+    consumer = new_consumer(connection, "read_uncommitted")
+    try:
+        return _bounds(consumer, TopicPartition(topic, partition))[1]
+    finally:
+        consumer.close()
 
 
 def count_partitions(connection: KafkaSettings, topic: str) -> int:
@@ -120,13 +136,7 @@ class TopicReader:
             KafkaUnavailableError: the brokers do not answer.
             ConsumerError: there is no such partition, or it must not be read.
         """
-        try:
-            found = self._consumer.get_watermark_offsets(self._at, PATIENCE_S)
-        except KafkaException as error:
-            raise _translated(self._name, error.args[0]) from error
-        if found is None:
-            raise KafkaUnavailableError(f"{self._name}: no answer within {PATIENCE_S:g} s")
-        return found
+        return _bounds(self._consumer, self._at)
 
     def up_to(self, end: int) -> Iterator[list[Record]]:
         """All records from the position on and below an offset, which the log must reach.
@@ -178,6 +188,17 @@ class TopicReader:
             else:
                 raise _translated(self._name, error)
         return records
+
+
+def _bounds(consumer: Consumer, at: TopicPartition) -> tuple[int, int]:
+    name = f"{at.topic} {at.partition}"
+    try:
+        found = consumer.get_watermark_offsets(at, PATIENCE_S)
+    except KafkaException as error:
+        raise _translated(name, error.args[0]) from error
+    if found is None:
+        raise KafkaUnavailableError(f"{name}: no answer within {PATIENCE_S:g} s")
+    return found
 
 
 def _translated(what: str, error: KafkaError) -> KafkaUnavailableError | ConsumerError:

@@ -18,6 +18,9 @@ from milepost_schemas.meta import Meta
 
 POLL_S: Final = 0.1
 
+_GENERAL: Final = ("meta", "rebuild")
+"""What follows the prefix in keys that belong to no partition."""
+
 
 class Wanted(NamedTuple):
     """How to verify."""
@@ -58,7 +61,7 @@ def verify(target: Target, wanted: Wanted, on_progress: OnProgress) -> Report:
             for number, at in positions.items()
         ]
         reports = audit_partitions(jobs, wanted.processes, on_progress)
-        if read_model.meta() != meta:
+        if read_model.meta().generation != meta.generation:
             raise NotComparableError("another generation went live meanwhile; verify again")
     return Report(meta, reports, misplaced)
 
@@ -130,12 +133,13 @@ def _names(
     """
     names: dict[int, list[bytes]] = {number: [] for number in range(meta.partitions)}
     misplaced: list[Difference] = []
+    general = {f"{read_model.keys.prefix}:{name}".encode() for name in _GENERAL}
     tag = re.compile(rb"%b:\{g(\d+)\.p(\d+)\}:." % re.escape(read_model.keys.prefix.encode()))
     for found in read_model.names():
         for name in found:
             match = tag.match(name)
             if match is None:
-                if name.decode(errors="backslashreplace") != read_model.keys.meta:
+                if name not in general:
                     misplaced.append(_misplaced(name))
             elif int(match[1]) == meta.generation:
                 if int(match[2]) in names:

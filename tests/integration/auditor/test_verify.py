@@ -119,6 +119,35 @@ async def test_a_stale_last_record_in_the_status_topic_is_found(world: World) ->
     assert "made by the event at 1" in report.differences[0].detail
 
 
+async def test_what_is_committed_but_not_visible_yet_is_waited_for(world: World) -> None:
+    async with projected(world, life("a")):
+        await verified(world, within_s=WITHIN_S)
+    newest = await asyncio.to_thread(_newest_status, world, "a")
+    headers: Any = newest.headers()
+    to = (world.statuses, b"{}", newest.key(), partition_of_life("a"))
+    producer = Producer(
+        {"bootstrap.servers": world.kafka.bootstrap_servers, "transactional.id": world.name}
+    )
+    await asyncio.to_thread(producer.init_transactions, 30)
+    await asyncio.to_thread(_transact, producer, to)
+    producer.begin_transaction()
+    producer.produce(world.statuses, newest.value(), newest.key(), to[3], headers=headers)
+    await asyncio.to_thread(producer.flush, 30)
+
+    verifying = asyncio.create_task(verified(world))
+    seen = await asyncio.wait({verifying}, timeout=2)
+    await asyncio.to_thread(producer.commit_transaction, 30)
+
+    assert seen == (set(), {verifying})
+    assert found(await verifying) == []
+
+
+def _transact(producer: Producer, record: tuple[str, bytes, bytes | None, int]) -> None:
+    producer.begin_transaction()
+    producer.produce(*record)
+    producer.commit_transaction(30)
+
+
 def _newest_status(world: World, name: str) -> Record:
     with TopicReader(world.kafka, world.statuses, partition_of_life(name)) as reader:
         return [record for batch in reader.to_the_end() for record in batch][-1]

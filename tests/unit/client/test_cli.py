@@ -4,6 +4,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from milepost.cli import COMMANDS, build
@@ -12,6 +13,8 @@ from milepost.errors import MilepostError
 BROKEN = EntryPoint("broken", "milepost_package_that_is_missing:run", COMMANDS)
 WORKING = EntryPoint("work", "tests.unit.client.test_cli:work", COMMANDS)
 OTHER = EntryPoint("other", "tests.unit.client.test_cli:other", COMMANDS)
+
+GROUP = EntryPoint("group", "tests.unit.client.test_cli:group", COMMANDS)
 
 
 def work(times: int = 1) -> None:
@@ -23,8 +26,13 @@ def other() -> None:
     """Do something else."""
 
 
+group = typer.Typer()
+group.command()(work)
+group.command()(other)
+
+
 def test_the_commands_of_the_installed_packages_are_found() -> None:
-    assert {"ingest", "search", "up"} <= entry_points(group=COMMANDS).names
+    assert {"audit", "ingest", "search", "up"} <= entry_points(group=COMMANDS).names
 
 
 def test_a_broken_command_is_listed_and_breaks_no_other() -> None:
@@ -55,6 +63,11 @@ def test_only_the_package_of_the_command_in_use_is_imported(
 
 def test_a_single_command_is_still_called_by_its_name() -> None:
     assert _run([WORKING], "work").output == "working 1\n"
+
+
+def test_an_entry_point_may_be_an_application_with_commands_of_its_own() -> None:
+    assert _run([GROUP, OTHER], "group", "work", "--times", "2").output == "working 2\n"
+    assert "group" in _run([GROUP, OTHER], "--help").output
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
