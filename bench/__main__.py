@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import uvloop
 
-BENCHMARKS: Final = ("latency", "projector", "query")
+BENCHMARKS: Final = ("audit", "latency", "projector", "query")
 """Each is a module here with `async def run(rounds: int) -> dict`."""
 
 
