@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import json
 
 from milepost_schemas.codec import EncodedRecord, encode
@@ -6,7 +7,7 @@ from milepost_schemas.events import Event, StepProgressed
 from milepost_schemas.topics import PARTITIONS, partition_of
 from tests.fixtures.running_projector import World
 from tests.fixtures.workload import Publishing
-from tests.integration.auditor.audits import audit, life
+from tests.integration.auditor.audits import audit, life, partition_of_life
 
 
 def of_another_organization() -> EncodedRecord:
@@ -16,12 +17,18 @@ def of_another_organization() -> EncodedRecord:
     return encode(Event("b", "/tests/b", 1_750_000_000_000, fact))
 
 
+def neighbour_of(name: str) -> str:
+    """Another life in the same partition."""
+    names = (f"n{number}" for number in itertools.count())
+    return next(each for each in names if partition_of_life(each) == partition_of_life(name))
+
+
 FOREIGN = EncodedRecord(b"vs_a/file_1", b"secret", [("ce_type", b"com.example.other")])
 
 
 async def test_a_files_history_tells_what_became_of_each_of_its_events(world: World) -> None:
     publishing = Publishing(world.kafka.bootstrap_servers, world.events)
-    for record in (*life("a"), *life("b"), of_another_organization(), FOREIGN):
+    for record in (*life("a"), *life(neighbour_of("a")), of_another_organization(), FOREIGN):
         publishing.publish(record)
     await asyncio.to_thread(publishing.flush)
 

@@ -20,6 +20,10 @@ class Given:
     encoded: tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]
     appended_ms: int = 1_750_000_000_000
 
+    def __len__(self) -> int:
+        # As librdkafka's records have it, which makes those without bytes in their value false.
+        return len(self.encoded[1] or b"")
+
     def offset(self) -> int:
         return self.at
 
