@@ -61,7 +61,8 @@ class Reader:
         self._load = load
         self._api_keys = api_keys
         self.files = [*load.files][: files * SPREAD : SPREAD]
-        self._seen: dict[str, Seen] = {}
+        self.seen: dict[str, Seen] = {}
+        """The newest answer about each file that there was one about."""
         self._gone: set[str] = set()
         self._client = client
         self._stopping = asyncio.Event()
@@ -108,15 +109,15 @@ class Reader:
     def _compare(self, key: str, seen: Seen) -> None:
         if key in self._gone:
             self.lies.append(f"{key}: deleted, and then {seen}")
-        before = self._seen.get(key)
+        before = self.seen.get(key)
         contradiction = before and seen.contradiction(before)
         if contradiction:
             self.lies.append(f"{key}: {contradiction}: {before} {seen}")
-        self._seen[key] = seen
+        self.seen[key] = seen
 
     def _check_absence(self, key: str, *, was_known: bool) -> None:
         if key in self._load.deleted:
-            if key in self._seen:
+            if key in self.seen:
                 self._gone.add(key)
-        elif was_known or key in self._seen:
-            self.lies.append(f"{key}: 404 after {self._seen.get(key)}")
+        elif was_known or key in self.seen:
+            self.lies.append(f"{key}: 404 after {self.seen.get(key)}")

@@ -51,6 +51,15 @@ class Work:
     load: Load
     reader: Reader
 
+    async def answer_of_a_known_file(self) -> int:
+        """The status code for a file that was answered before."""
+        return (await self.reader.status(next(iter(self.reader.seen)))).status_code
+
+    async def answer_of_an_unheard_of_file(self) -> int:
+        """The status code for a file that nothing was published about yet."""
+        unknown = next(key for key in reversed(self.load.files) if key not in self.load.known)
+        return (await self.reader.status(unknown)).status_code
+
 
 class Stand:
     """One world with real processes in it; `at_work` runs them and reckons up in the end."""
@@ -76,6 +85,12 @@ class Stand:
             DEAD_LETTER_TOPIC=self.world.dead_letters,
             PROJECTOR_GROUP=self.world.name,
         )
+
+    def logged(self, event: str, name: str = "projector") -> list[dict[str, Any]]:
+        """What a process has logged under the name of an event."""
+        lines = (self._directory / f"{name}.log").read_text().splitlines()
+        told = [json.loads(line) for line in lines if line.startswith("{")]
+        return [each for each in told if each["event"] == event]
 
     def kill(self) -> None:
         for process in self._processes:

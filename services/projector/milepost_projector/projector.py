@@ -18,7 +18,11 @@ from milepost_projector.opener import Opener
 from milepost_projector.outages import NOT_NOW, pause, persevere, repeat
 from milepost_projector.partition import Folded, PartitionFold, Rejected
 from milepost_projector.publications import Publications
-from milepost_projector.read_model import ReadModelUnfitError, RedisReadModel
+from milepost_projector.read_model import (
+    ReadModelUnavailableError,
+    ReadModelUnfitError,
+    RedisReadModel,
+)
 from milepost_projector.slices import Slice
 from milepost_projector.watch import Watch
 from milepost_schemas.keys import PartitionKeys
@@ -27,6 +31,7 @@ FETCH_TIMEOUT_S: Final = 0.1
 ASK_INTERVAL_S: Final = 0.25
 COMMIT_INTERVAL_S: Final = 0.1
 LOOK_INTERVAL_S: Final = 0.25
+INSPECT_INTERVAL_S: Final = 1.0
 GRACE_S: Final = 5.0
 UNFIT_INTERVAL_S: Final = 5.0
 LOAD_KEYS: Final = 500
@@ -88,6 +93,7 @@ class Projector:
                 background.create_task(repeat(self._ask_ends, ASK_INTERVAL_S, not_now)),
                 background.create_task(repeat(self._commit, COMMIT_INTERVAL_S, not_now)),
                 background.create_task(repeat(self._watch.look, LOOK_INTERVAL_S, not_now)),
+                background.create_task(repeat(self._inspect, INSPECT_INTERVAL_S, not_now)),
             ]
             await asyncio.wait([told])
             await asyncio.wait([working], timeout=GRACE_S)
@@ -313,6 +319,17 @@ class Projector:
             if number in self._folds:
                 self._folds[number].freshness.learn(asked_at_ms, end)
         self._watch.learn(asked_at_monotonic_ms, ends)
+
+    async def _inspect(self) -> None:
+        """Close all partitions where Redis has become unfit; opening them says why, and waits."""
+        try:
+            await self._read_model.inspect()
+        except ReadModelUnfitError:
+            for fold in [*self._folds.values()]:
+                self._drop(fold)
+        except ReadModelUnavailableError:
+            # Who reads or writes says so.
+            return
 
     async def _commit(self) -> None:
         """Tell the group how far the status topic is; Redis, not this, is the authority."""

@@ -100,15 +100,10 @@ class RedisReadModel:
 
         Raises:
             ReadModelUnavailableError: Redis is away.
-            ReadModelUnfitError: Redis may evict keys, or holds a model of other code.
+            ReadModelUnfitError: Redis may evict keys, has done so, or holds a model of other code.
         """
+        await self.inspect()
         async with _reached():
-            memory = await self._redis.info("memory")
-            policy = memory["maxmemory_policy"]
-            if policy != "noeviction":
-                raise ReadModelUnfitError(
-                    f"Redis has maxmemory-policy {policy} and may drop files; set it to noeviction"
-                )
             ours = Meta(FIRST_GENERATION, partitions, MODEL_VERSION)
             await self._redis.set(self.keys.meta, ours.encode(), nx=True)
             stored = Meta.decode(_bytes(await self._redis.get(self.keys.meta)))
@@ -118,6 +113,26 @@ class RedisReadModel:
                 f"partitions, this projector {MODEL_VERSION} and {partitions}; rebuild it"
             )
         return stored
+
+    async def inspect(self) -> None:
+        """Ask Redis whether it keeps what it is given.
+
+        Raises:
+            ReadModelUnavailableError: Redis is away.
+            ReadModelUnfitError: Redis may evict keys, or has done so.
+        """
+        async with _reached():
+            told = await self._redis.info("memory", "stats")
+        policy, evicted = told["maxmemory_policy"], told["evicted_keys"]
+        if policy != "noeviction":
+            raise ReadModelUnfitError(
+                f"Redis has maxmemory-policy {policy} and may drop files; set it to noeviction"
+            )
+        if evicted:
+            raise ReadModelUnfitError(
+                f"Redis has evicted {evicted} keys, files perhaps among them; empty it, then reset "
+                "its count with CONFIG RESETSTAT"
+            )
 
     async def checkpoint(self, keys: PartitionKeys) -> bytes:
         """The stored checkpoint as it is, `NO_CHECKPOINT` where there is none."""

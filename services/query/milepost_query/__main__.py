@@ -35,11 +35,12 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
         status_route = StatusRoute(read_model, authentication, request_ids, time.time)
         app = create_application(read_model, status_route, request_ids)
 
-        watching = tasks.create_task(api_keys.watch())
+        watching = [tasks.create_task(each.watch()) for each in (api_keys, read_model)]
         host, port = listener.getsockname()[:2]
         _log.info("listening", host=host, port=port)
         await serve(app, listener)
-        watching.cancel()
+        for task in watching:
+            task.cancel()
     _log.info("stopped")
 
 

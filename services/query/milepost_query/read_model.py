@@ -26,6 +26,7 @@ from milepost_schemas.meta import Meta
 CONNECT_TIMEOUT_S: Final = 0.3
 READ_TIMEOUT_S: Final = 0.5
 """For all of a read, connecting again included; who waits for the next one waits twice that."""
+INSPECT_INTERVAL_S: Final = 1.0
 
 _LAYOUT_READS: Final = 3
 """Reads within one request that may find that the generation has just been switched."""
@@ -92,13 +93,29 @@ class ReadModel:
         self._layout: Layout | None = None
         self._partitions: dict[str, Partition] = {}
         self._is_reachable = True
+        self._defect: str | None = None
+
+    async def watch(self) -> None:
+        """Asks Redis again and again whether it keeps what it is given, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(READ_TIMEOUT_S):
+                    told = await self._redis.info("memory", "stats")
+            except (RedisError, OSError) as error:
+                # What was found last stands; a Redis that is away answers no reads either.
+                _log.debug("redis_not_inspected", error=type(error).__name__)
+            else:
+                self._take_defect(_defect(told["maxmemory_policy"], told["evicted_keys"]))
+            await asyncio.sleep(INSPECT_INTERVAL_S)
 
     async def read(self, address: FileAddress) -> Reading:
         """The file's status, if it belongs to the organization of `address`.
 
         Raises:
-            NotReadyError: Redis does not answer, holds no read model, or has lost its tail.
+            NotReadyError: Redis does not answer, holds no read model, has lost its tail, or may
+                have dropped files.
         """
+        self._require_sound()
         for _ in range(_LAYOUT_READS):
             layout, read = self._layout, self._reads.next()
             if layout is None:
@@ -115,7 +132,8 @@ class ReadModel:
         raise NotReadyError("the generation changes")
 
     async def survey(self) -> Survey:
-        """Reads all checkpoints. Raises NotReadyError without Redis or metadata."""
+        """Reads all checkpoints. Raises NotReadyError without a sound Redis or metadata."""
+        self._require_sound()
         for _ in range(_LAYOUT_READS):
             layout, read = self._layout, self._reads.next()
             if layout is not None:
@@ -156,6 +174,19 @@ class ReadModel:
         """Kept for good: what was seen must outlive metadata that vanish and come back."""
         return self._partitions.setdefault(checkpoint_key, Partition(checkpoint_key))
 
+    def _require_sound(self) -> None:
+        if self._defect is not None:
+            raise NotReadyError(self._defect)
+
+    def _take_defect(self, defect: str | None) -> None:
+        """Logs when Redis turns out to be unfit and when it is mended."""
+        if defect != self._defect:
+            self._defect = defect
+            if defect is None:
+                _log.info("redis_fit_again")
+            else:
+                _log.error("redis_unfit", reason=defect)
+
     def _report(self, *, is_reachable: bool, error: Exception | None = None) -> None:
         """Logs when Redis is lost and when it is back, not at every request."""
         if is_reachable != self._is_reachable:
@@ -164,6 +195,15 @@ class ReadModel:
                 _log.info("redis_reached_again")
             else:
                 _log.error("redis_lost", error=type(error).__name__)
+
+
+def _defect(policy: str, evicted: int) -> str | None:
+    """Why Redis cannot be believed when it has no such file, None if it can."""
+    if policy != "noeviction":
+        return "Redis may drop files: its maxmemory-policy is not noeviction"
+    if evicted:
+        return "Redis has dropped keys, files perhaps among them"
+    return None
 
 
 def _decode_meta(value: bytes | None) -> Meta:

@@ -88,6 +88,7 @@ async def fragile(breakable: OwnServer, unique: str) -> AsyncIterator[Partition]
     async with a_partition(breakable.address, unique) as made:
         yield made
         await made.redis.config_set("maxmemory", 0)
+        await made.redis.config_resetstat()
         await made.redis.config_set("maxmemory-policy", "noeviction")
         await made.redis.config_set("save", "")
         await made.redis.config_set("min-replicas-to-write", 0)
@@ -282,6 +283,21 @@ async def test_a_redis_that_may_evict_files_is_not_written_to(fragile: Partition
     with pytest.raises(ReadModelUnfitError, match="allkeys-lru"):
         await fragile.model.meta(PARTITIONS)
     assert await fragile.everything() == {}
+
+
+async def test_a_redis_that_has_evicted_keys_is_not_written_to(fragile: Partition) -> None:
+    await fragile.write(move(NO_CHECKPOINT, 1, records=fragile.record(1)))
+    await fragile.redis.config_set("maxmemory-policy", "allkeys-lru")
+    await fragile.redis.config_set("maxmemory", 1)
+    async with asyncio.timeout(30):
+        while await fragile.everything():
+            pass
+    await fragile.redis.config_set("maxmemory", 0)
+    await fragile.redis.config_set("maxmemory-policy", "noeviction")
+    with pytest.raises(ReadModelUnfitError, match="evicted"):
+        await fragile.model.inspect()
+    await fragile.redis.config_resetstat()
+    await fragile.model.inspect()
 
 
 @pytest.mark.parametrize("documents", [[1], []], ids=["with documents", "without"])
