@@ -91,18 +91,22 @@ class StatusRoute:
         """Reads on until the file is there or certain to be absent.
 
         As-of and absence are of one read: once as-of is later than now, which is later than the
-        request's arrival, what the log held at its arrival has been taken in.
+        request's arrival, what the log held at its arrival has been taken in. An as-of that is
+        still to come is of a clock that is wrong.
         """
-        now_ms = int(self._clock() * 1000)
+        now_ms = self._now_ms()
         give_up_at = monotonic() + KNOWN_WITHIN_S
         while monotonic() < give_up_at:
             await asyncio.sleep(READ_AGAIN_AFTER_S)
             status, freshness = await self._read_model.read(address)
             if status is not None:
                 return status, freshness
-            if freshness.as_of_ms > now_ms:
+            if now_ms < freshness.as_of_ms <= self._now_ms():
                 raise _not_in_store(address)
         raise ProblemError(READ_MODEL_NOT_READY)
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
 
 
 def _require_kept(status: Status, address: FileAddress) -> None:

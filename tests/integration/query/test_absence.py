@@ -30,7 +30,7 @@ async def ask(client: httpx.AsyncClient) -> httpx.Response:
 
 
 async def move_as_of_on(model: StoredModel) -> None:
-    await model.checkpoint(model.partition_of(processing()), Checkpoint(1, now_ms() + 1))
+    await model.checkpoint(model.partition_of(processing()), Checkpoint(1, now_ms()))
 
 
 async def test_absence_is_not_claimed_while_as_of_stands_still(
@@ -44,6 +44,17 @@ async def test_absence_is_not_claimed_while_as_of_stands_still(
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
     assert response.json()["error"]["code"] == "READ_MODEL_NOT_READY"
+
+
+async def test_an_as_of_that_is_still_to_come_makes_no_absence_certain(
+    client: httpx.AsyncClient, model: StoredModel
+) -> None:
+    an_hour_ahead = Checkpoint(1, now_ms() + 3_600_000)
+    await model.checkpoint(model.partition_of(processing()), an_hour_ahead)
+    assert (await ask(client)).status_code == 503
+
+    await model.put(processing())
+    assert (await ask(client)).status_code == 200
 
 
 async def test_absence_is_certain_once_as_of_has_passed_the_request(

@@ -33,6 +33,23 @@ def test_what_was_claimed_is_never_taken_back() -> None:
     assert freshness.as_of_ms(10) == 500
 
 
+def test_what_was_claimed_by_a_clock_that_was_ahead_is_taken_back() -> None:
+    freshness = Freshness()
+    freshness.learn(3_600_000, 10)
+    assert freshness.as_of_ms(10) == 3_600_000
+    freshness.learn(5_000, 12)
+    assert freshness.as_of_ms(11) == 0
+    assert freshness.as_of_ms(12) == 5_000
+
+
+def test_no_question_of_a_clock_that_was_ahead_counts_after_it_was_set_right() -> None:
+    freshness = Freshness()
+    freshness.learn(3_600_000, 10)
+    freshness.learn(5_000, 11)
+    freshness.learn(5_250, 11)
+    assert freshness.as_of_ms(11) == 5_250
+
+
 def test_an_owner_that_is_far_behind_remembers_a_bounded_number_of_questions() -> None:
     freshness = Freshness()
     for number in range(10 * MAX_QUESTIONS):
