@@ -161,7 +161,7 @@ class Consumer:
         batches: Mapping[Any, Sequence[Record]] = {}
         try:
             with kafka_errors(f"fetch {self.topic}"):
-                if self._stuck:
+                if self._stuck or self._has_left():
                     await self._rebuild()
                 batches = await self._client.getmany(
                     timeout_ms=int(timeout_s * 1000), max_records=self._max_records
@@ -270,6 +270,11 @@ class Consumer:
                 continue
             stands_still = [self._stands_still(*each) for each in ends.items()]
             self._stuck = self._stuck or any(stands_still) or self._cannot_commit()
+
+    def _has_left(self) -> bool:
+        """Whether nobody takes part in the group any more; to fetch would only raise that."""
+        ended: bool = self._client._coordinator._coordination_task.cancelled()  # noqa: SLF001  as below
+        return ended
 
     def _cannot_commit(self) -> bool:
         since = self._uncommitted_since

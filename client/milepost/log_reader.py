@@ -12,6 +12,7 @@ from milepost.connection import KafkaSettings
 from milepost.errors import ConsumerError, KafkaUnavailableError
 
 READ_TIMEOUT_S: Final = 10.0
+STOP_TIMEOUT_S: Final = 5.0
 
 
 class Record(Protocol):
@@ -51,11 +52,15 @@ def kafka_errors(what: str) -> Iterator[None]:
 class LogReader:
     """A client of its own, so that no question waits behind a consumer's parked fetch.
 
-    Every question raises `KafkaUnavailableError` while Kafka does not answer.
+    Every question raises `KafkaUnavailableError` while Kafka does not answer. A client that brings
+    nothing where there is something may have died without a word, and is replaced.
     """
 
-    def __init__(self, connection: KafkaSettings, topic: str) -> None:
+    def __init__(
+        self, connection: KafkaSettings, topic: str, *, read_timeout_s: float = READ_TIMEOUT_S
+    ) -> None:
         self._topic = topic
+        self._read_timeout_s = read_timeout_s
         self._options: dict[str, Any] = {
             **connection.client_options(),
             "enable_auto_commit": False,
@@ -66,9 +71,10 @@ class LogReader:
         self._reading = asyncio.Lock()
 
     async def start(self) -> None:
-        self._client = AIOKafkaConsumer(**self._options)
+        client = AIOKafkaConsumer(**self._options)
         with kafka_errors("connect"):
-            await self._client.start()
+            await client.start()
+        self._client = client
 
     async def stop(self) -> None:
         await self._client.stop()
@@ -85,19 +91,8 @@ class LogReader:
 
     async def record(self, partition: int, offset: int) -> Record | None:
         """The record at an offset, None if the log has others around it but none there."""
-        at = TopicPartition(self._topic, partition)
-        async with self._reading:
-            self._client.assign([at])
-            self._client.seek(at, offset)
-            with kafka_errors(f"read {self._topic} {partition} {offset}"):
-                batches = await self._client.getmany(
-                    at, timeout_ms=int(READ_TIMEOUT_S * 1000), max_records=1
-                )
-            self._client.unsubscribe()
-        if not batches:
-            raise KafkaUnavailableError(f"nothing to read at {self._topic} {partition} {offset}")
-        found: Record = batches[at][0]
-        return found if found.offset == offset else None
+        found, _ = await self._read(partition, offset, 1)
+        return found[0] if found and found[0].offset == offset else None
 
     async def records(
         self, partition: int, offset: int, max_records: int
@@ -106,19 +101,33 @@ class LogReader:
 
         Waits for records; ask for none at the end of the log.
         """
+        return await self._read(partition, offset, max_records)
+
+    async def _read(
+        self, partition: int, offset: int, max_records: int
+    ) -> tuple[Sequence[Record], int]:
         at = TopicPartition(self._topic, partition)
+        what = f"read {self._topic} {partition} {offset}"
         async with self._reading:
             self._client.assign([at])
             self._client.seek(at, offset)
-            with kafka_errors(f"read {self._topic} {partition} {offset}"):
+            with kafka_errors(what):
                 batches = await self._client.getmany(
-                    at, timeout_ms=int(READ_TIMEOUT_S * 1000), max_records=max_records
+                    at, timeout_ms=int(self._read_timeout_s * 1000), max_records=max_records
                 )
                 position: int = await self._client.position(at)
             self._client.unsubscribe()
-        if position == offset:
-            raise KafkaUnavailableError(f"nothing to read at {self._topic} {partition} {offset}")
+            if position == offset:
+                await self._replace()
+                raise KafkaUnavailableError(f"{what}: nothing came")
         return batches.get(at, ()), position
+
+    async def _replace(self) -> None:
+        abandoned = self._client
+        await self.start()
+        stopping = asyncio.create_task(abandoned.stop())
+        await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
+        stopping.cancel()
 
     def _at(self, partitions: Collection[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]

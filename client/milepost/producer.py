@@ -61,6 +61,11 @@ def choose_partition(key: bytes | None, every: Sequence[int], available: Sequenc
     return every[partition_of(key, len(every))]
 
 
+async def ended(producer: AIOKafkaProducer) -> None:
+    """Return once the producer's own sender has ended: it takes records and sends none."""
+    await asyncio.wait((producer._sender.sender_task,))  # noqa: SLF001  nothing else tells
+
+
 async def abandon(producer: AIOKafkaProducer) -> None:
     """Close a producer without sending what it still holds; never hangs, never raises.
 

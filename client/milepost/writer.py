@@ -18,7 +18,7 @@ from aiokafka.structs import RecordMetadata
 from milepost.connection import KafkaSettings
 from milepost.errors import RecordRefusedError, RecordTooLargeError
 from milepost.outbox import Outbox, Pending, Position
-from milepost.producer import NULL, abandon, start_producer
+from milepost.producer import NULL, abandon, ended, start_producer
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _REFUSALS = (*_TOO_LARGE, InvalidTopicError, PolicyViolationError, TopicAuthorizationFailedError)
@@ -77,13 +77,17 @@ class Writer:
     async def _write_until_replaced(self, producer: AIOKafkaProducer) -> None:
         writing = asyncio.create_task(self._write(producer))
         replacing = asyncio.create_task(self._replace.wait())
+        ending = asyncio.create_task(ended(producer))
+        tasks = (writing, replacing, ending)
         try:
-            await asyncio.wait((writing, replacing), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if ending.done():
+                self.last_error = "the producer's sender has ended"
         finally:
             # A send that is cancelled before it returns was not taken up by the producer.
-            writing.cancel()
-            replacing.cancel()
-            await asyncio.wait((writing, replacing))
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
         if not writing.cancelled():
             writing.result()
 

@@ -13,6 +13,7 @@ from milepost_schemas.codec import EncodedRecord
 from milepost_schemas.topics import Topic
 from tests.fixtures.waiting import until
 from tests.fixtures.workload import Publishing
+from tests.integration.client.background_tasks import kill_tasks
 from tests.integration.client.log import breakable_kafka
 
 BOTH = frozenset({0, 1})
@@ -237,6 +238,21 @@ async def test_a_client_that_has_died_without_a_word_is_replaced(log: Log) -> No
         assert (consumer.rebuilds, consumer.epoch > epoch) == (1, True)
         open_all(consumer, offset=0)
         assert await next_values(consumer, 2) == [b"a", b"b"]
+
+
+async def test_a_client_that_takes_no_part_in_its_group_any_more_is_replaced(log: Log) -> None:
+    async with log.consumer() as consumer:
+        await holds(consumer, BOTH)
+        open_all(consumer)
+        for routine in ("_coordination_routine", "_heartbeat_routine"):
+            await kill_tasks(f"GroupCoordinator.{routine}")
+
+        await log.append(b"a")
+        await keep_fetching(consumer, lambda: consumer.pending == BOTH)
+        assert consumer.rebuilds == 1
+        open_all(consumer)
+        assert await next_values(consumer, 1) == [b"a"]
+        assert await consumer.commit({0: 1}, epoch=consumer.epoch)
 
 
 async def test_a_client_at_the_end_of_the_log_is_left_alone(log: Log) -> None:

@@ -17,6 +17,7 @@ from milepost_local.ports import free_port
 from milepost_local.servers import Server
 from milepost_schemas.topics import Topic, partition_of
 from tests.fixtures.waiting import until
+from tests.integration.client.background_tasks import kill_tasks
 from tests.integration.client.log import breakable_kafka, read_log
 
 
@@ -161,6 +162,21 @@ async def test_a_killed_broker_costs_no_acknowledged_record_and_no_order(tmp_pat
 
         written = await _numbers_by_key(kafka.address, "log")
         assert {key: _first_of_each(numbers) for key, numbers in written.items()} == acknowledged
+
+
+async def test_a_producer_whose_sender_has_died_is_replaced_and_loses_nothing(
+    kafka: Server, connection: KafkaSettings, topic: str
+) -> None:
+    async with Publisher(connection, deadline_s=60) as publisher, asyncio.TaskGroup() as tasks:
+        await publisher.publish((b"k", b"0", []), topic)
+        for n in range(1, 200):
+            tasks.create_task(publisher.publish((b"k", b"%d" % n, []), topic))
+            if n % 50 == 0:
+                await kill_tasks("Sender._sender_routine")
+                await publisher.publish((b"other", b"%d" % n, []), topic)
+
+    written = await _numbers_by_key(kafka.address, topic)
+    assert _first_of_each(written[b"k"]) == list(range(200))
 
 
 async def test_brokers_that_stay_away_are_a_timeout_and_welcome_later(tmp_path: Path) -> None:
