@@ -101,6 +101,44 @@ class Stand:
         assert self.projector.pid is not None
         os.kill(self.projector.pid, number)
 
+    async def freeze_with_unpublished(self) -> dict[int, int]:
+        """Stop the first projector where it has applied something that it has not published.
+
+        The partitions that it was caught in, with the offsets that it has applied.
+        """
+        while True:
+            self.send(signal.SIGSTOP)
+            positions = await self.positions()
+            # A script that was on its way is in Redis's hands, and may still move something.
+            while (later := await self.positions()) != positions:
+                positions = later
+            caught = {number: at for number, (at, published) in positions.items() if published < at}
+            if caught:
+                return caught
+            self.send(signal.SIGCONT)
+            await self.has_moved_on()
+
+    async def is_published(self, offsets: dict[int, int]) -> None:
+        """Return once the status topic has passed these offsets."""
+
+        async def has_passed() -> bool:
+            reached = await self.positions()
+            return all(reached[number][1] > offset for number, offset in offsets.items())
+
+        await until(has_passed)
+
+    async def positions(self) -> dict[int, tuple[int, int]]:
+        """How far each partition is applied, and how far it is published."""
+        keys = [Keys(self.world.name).partition(1, number) for number in range(PARTITIONS)]
+        async with self.world.redis() as redis:
+            applied = await redis.mget([each.checkpoint for each in keys])
+            published = await redis.mget([each.published for each in keys])
+        return {
+            number: (Checkpoint.decode(checkpoint).next_offset, int(reached or 0))
+            for number, (checkpoint, reached) in enumerate(zip(applied, published, strict=True))
+            if checkpoint
+        }
+
     @asynccontextmanager
     async def at_work(self, *, seed: int) -> AsyncIterator[Work]:
         """Load and a reader, from readiness to the end of the block; then the reckoning."""
@@ -132,11 +170,7 @@ class Stand:
 
     async def applied(self) -> int:
         """Records of the log that the read model has taken in."""
-        keys = Keys(self.world.name)
-        names = [keys.partition(1, number).checkpoint for number in range(PARTITIONS)]
-        async with self.world.redis() as redis:
-            stored = await redis.mget(names)
-        return sum(Checkpoint.decode(value).next_offset for value in stored if value)
+        return sum(applied for applied, _ in (await self.positions()).values())
 
     async def _is_beyond(self, applied: int) -> bool:
         return await self.applied() > applied

@@ -18,3 +18,17 @@ async def test_a_frozen_owner_that_wakes_with_a_write_in_hand_does_no_harm(stand
         await stand.has_moved_on()
         stand.send(signal.SIGCONT)
         await stand.has_moved_on()
+
+
+async def test_an_owner_frozen_between_write_and_publication_has_not_the_last_word(
+    stand: Stand,
+) -> None:
+    async with stand.at_work(seed=13):
+        caught = await stand.freeze_with_unpublished()
+
+        stand.new_projector("successor").launch()
+        await stand.is_published(caught)
+        await stand.has_moved_on()
+        assert not stand.logged("fenced")
+        stand.send(signal.SIGCONT)
+        await stand.has_moved_on()
