@@ -119,11 +119,11 @@ class Stand:
             await self.has_moved_on()
 
     async def is_published(self, offsets: dict[int, int]) -> None:
-        """Return once the status topic has passed these offsets."""
+        """Return once the status topic is complete up to these offsets."""
 
         async def has_passed() -> bool:
             reached = await self.positions()
-            return all(reached[number][1] > offset for number, offset in offsets.items())
+            return all(reached[number][1] >= offset for number, offset in offsets.items())
 
         await until(has_passed)
 
