@@ -28,6 +28,10 @@ run: install  ## Start Milepost and take files through it: make run ARGS="paper.
 test: install  ## Run the whole test suite against real Kafka and Redis
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
+.PHONY: faults
+faults: install  ## Break everything 200 times under load: make faults ARGS="--faults 20 --seed 1"
+	@$(BIN)/python -m tests.faults.campaign $(ARGS)
+
 .PHONY: check
 check: install  ## Check format, lint, types and import rules
 	@$(BIN)/ruff format --check --quiet

@@ -3,17 +3,31 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
-
-from tests.faults.load import Load
 
 PAUSE_S = 0.15
 """Between two questions about the same file."""
 SPREAD = 8
 """Every eighth file is watched: there are files at work and files unheard of at any time."""
 TERMINAL = ("completed", "failed")
+
+
+class Watched(Protocol):
+    """What a reader knows of the load."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The key of each file, and its organization."""
+
+    @property
+    def known(self) -> set[str]:
+        """Keys of the files of which something was acknowledged."""
+
+    @property
+    def deleted(self) -> set[str]:
+        """Keys of the files that are deleted some time."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,7 @@ class Reader:
     """Asks over HTTP until told to stop, and notes every answer that cannot be true."""
 
     def __init__(
-        self, client: httpx.AsyncClient, load: Load, api_keys: dict[str, str], *, files: int
+        self, client: httpx.AsyncClient, load: Watched, api_keys: dict[str, str], *, files: int
     ) -> None:
         self.answers: Counter[int] = Counter()
         """How often each status code was answered."""

@@ -70,21 +70,35 @@ class Stand:
         self.redis = redis
         self._directory = directory
         self._processes: list[Process] = []
-        self._api_keys = {owner: f"ak_{secrets.token_hex(16)}" for owner in ORGANIZATIONS}
+        self.api_keys = {owner: f"ak_{secrets.token_hex(16)}" for owner in ORGANIZATIONS}
         self._query_url = f"http://127.0.0.1:{free_port()}"
         self.projector = self.new_projector("projector")
 
     def new_projector(self, name: str) -> Process:
         """A further projector of the same group, not yet launched."""
-        return self._process(
-            name,
-            "milepost_projector",
-            KAFKA_BOOTSTRAP_SERVERS=self.world.kafka.bootstrap_servers,
-            EVENTS_TOPIC=self.world.events,
-            STATUS_TOPIC=self.world.statuses,
-            DEAD_LETTER_TOPIC=self.world.dead_letters,
-            PROJECTOR_GROUP=self.world.name,
-        )
+        return self._process(name, "milepost_projector")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What each process and command of this world is told."""
+        settings = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.world.kafka.bootstrap_servers,
+            "EVENTS_TOPIC": self.world.events,
+            "STATUS_TOPIC": self.world.statuses,
+            "DEAD_LETTER_TOPIC": self.world.dead_letters,
+            "PROJECTOR_GROUP": self.world.name,
+            "REDIS_URL": self.world.redis_url,
+            "REDIS_PREFIX": self.world.name,
+        }
+        return {f"MILEPOST_{key}": value for key, value in settings.items()}
+
+    def launch(self) -> None:
+        """Start the query service and the first projector."""
+        self._query().launch()
+        self.projector.launch()
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self._query_url, timeout=10)
 
     def logged(self, event: str, name: str = "projector") -> list[dict[str, Any]]:
         """What a process has logged under the name of an event."""
@@ -143,13 +157,9 @@ class Stand:
     async def at_work(self, *, seed: int) -> AsyncIterator[Work]:
         """Load and a reader, from readiness to the end of the block; then the reckoning."""
         load = Load(self.world.kafka.bootstrap_servers, self.world.events, seed)
-        self._query().launch()
-        self.projector.launch()
-        async with (
-            httpx.AsyncClient(base_url=self._query_url, timeout=10) as client,
-            asyncio.TaskGroup() as tasks,
-        ):
-            reader = Reader(client, load, self._api_keys, files=WATCHED_FILES)
+        self.launch()
+        async with self.client() as client, asyncio.TaskGroup() as tasks:
+            reader = Reader(client, load, self.api_keys, files=WATCHED_FILES)
             await until(reader.is_ready)
             loading = tasks.create_task(asyncio.to_thread(load.run))
             tasks.create_task(reader.run())
@@ -222,7 +232,7 @@ class Stand:
 
     def _query(self) -> Process:
         keys_file = self._directory / "api-keys.json"
-        entries = [_entry(owner, key) for owner, key in self._api_keys.items()]
+        entries = [_entry(owner, key) for owner, key in self.api_keys.items()]
         keys_file.write_text(json.dumps({"keys": entries}))
         return self._process(
             "query",
@@ -232,12 +242,12 @@ class Stand:
         )
 
     def _process(self, name: str, module: str, **settings: str) -> Process:
-        settings |= {"REDIS_URL": self.world.redis_url, "REDIS_PREFIX": self.world.name}
+        own = {f"MILEPOST_{key}": value for key, value in settings.items()}
         process = Process(
             name,
             [sys.executable, "-m", module],
             log=self._directory / f"{name}.log",
-            environment={f"MILEPOST_{key}": value for key, value in settings.items()},
+            environment=self.environment | own,
         )
         self._processes.append(process)
         return process

@@ -1,0 +1,1 @@
+"""A campaign: random faults, one after the other, under a load that never ends."""

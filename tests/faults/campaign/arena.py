@@ -1,0 +1,134 @@
+"""All that takes part in a campaign, and what can be done to it."""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+
+from milepost_local.process import Process
+from milepost_schemas.checkpoint import Checkpoint
+from milepost_schemas.keys import Keys
+from milepost_schemas.meta import Meta
+from milepost_schemas.topics import PARTITIONS
+from tests.faults.campaign.load import EndlessLoad
+from tests.faults.campaign.readers import RollingReaders
+from tests.faults.stand import Stand
+
+RECOVERS_WITHIN_S = 120.0
+
+
+class Arena:
+    """One stand with a changing number of projectors, and an older state of its Redis."""
+
+    def __init__(self, stand: Stand, load: EndlessLoad, readers: RollingReaders) -> None:
+        self.stand = stand
+        self.load = load
+        self.readers = readers
+        self.projectors = [stand.projector]
+        self.crashes: list[str] = []
+        """Processes that ended although nobody did anything to them."""
+        self._made = 1
+
+    def add_projector(self) -> Process:
+        self._made += 1
+        projector = self.stand.new_projector(f"projector-{self._made}")
+        projector.launch()
+        self.projectors.append(projector)
+        return projector
+
+    async def remove_projector(self, projector: Process, *, at_once: bool) -> None:
+        self.projectors.remove(projector)
+        if at_once:
+            projector.kill()
+        else:
+            await projector.stop()
+
+    def any_projector(self, lot: Random) -> Process:
+        return lot.choice(self.projectors)
+
+    @staticmethod
+    def send(process: Process, number: signal.Signals) -> None:
+        """Signal a process, if it still is one."""
+        if process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, number)
+
+    def _relaunch_crashed(self) -> None:
+        for projector in self.projectors:
+            if projector.pid is None:
+                self.crashes.append(projector.name)
+                projector.launch()
+
+    @property
+    def redis_data(self) -> Path:
+        return self.stand.redis.log.parent.parent / "redis" / "appendonlydir"
+
+    @property
+    def kept_data(self) -> Path:
+        return self.redis_data.parent.parent / "older-redis"
+
+    def keep_redis(self) -> None:
+        """Copy the data of Redis as they are now, in place of the copy before."""
+        with tempfile.TemporaryDirectory(dir=self.kept_data.parent) as directory:
+            copy = Path(directory) / "copy"
+            while not self._is_copied(copy):
+                shutil.rmtree(copy, ignore_errors=True)
+            shutil.rmtree(self.kept_data, ignore_errors=True)
+            copy.rename(self.kept_data)
+
+    def _is_copied(self, copy: Path) -> bool:
+        """Whether no rewrite of the files came in between."""
+        manifest = self.redis_data / "appendonly.aof.manifest"
+        before = manifest.read_bytes()
+        try:
+            shutil.copytree(self.redis_data, copy)
+        except shutil.Error:
+            return False
+        return manifest.read_bytes() == before
+
+    async def put_back_redis(self) -> None:
+        """Go on with the older data, as after a failover or a restored backup."""
+        self.stand.redis.kill()
+        shutil.rmtree(self.redis_data)
+        shutil.copytree(self.kept_data, self.redis_data)
+        await self.stand.redis.start()
+
+    async def recovered(self) -> None:
+        """Return once readers are answered and all acknowledged until now is in the read model."""
+        ends = dict(self.load.ends)
+        async with asyncio.timeout(RECOVERS_WITHIN_S):
+            while not (await self._has_applied(ends) and await self.readers.is_ready()):
+                self._relaunch_crashed()
+                await asyncio.sleep(0.02)
+
+    async def at_rest(self) -> int:
+        """Pause the load until nothing moves any more; the live generation."""
+        await asyncio.to_thread(self.load.pause)
+        await self.recovered()
+        async with asyncio.timeout(RECOVERS_WITHIN_S):
+            while not await self._has_applied(self.load.ends, published=True):  # noqa: ASYNC110  as above
+                await asyncio.sleep(0.02)
+        return await self.generation()
+
+    async def generation(self) -> int:
+        async with self.stand.world.redis() as redis:
+            stored = await redis.get(Keys(self.stand.world.name).meta)
+        return Meta.decode(stored).generation if stored else 0
+
+    async def _has_applied(self, ends: dict[int, int], *, published: bool = False) -> bool:
+        generation = await self.generation()
+        keys = [Keys(self.stand.world.name).partition(generation, n) for n in range(PARTITIONS)]
+        async with self.stand.world.redis() as redis:
+            if published:
+                stored = await redis.mget([each.published for each in keys])
+                reached = [int(value or -1) for value in stored]
+            else:
+                stored = await redis.mget([each.checkpoint for each in keys])
+                reached = [
+                    Checkpoint.decode(value).next_offset if value else -1 for value in stored
+                ]
+        return all(reached[number] >= end for number, end in ends.items())
