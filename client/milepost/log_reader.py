@@ -12,6 +12,8 @@ from milepost.connection import KafkaSettings
 from milepost.errors import ConsumerError, KafkaUnavailableError
 
 READ_TIMEOUT_S: Final = 10.0
+ANSWER_TIMEOUT_S: Final = 5.0
+"""For questions about offsets; the client itself would wait for much longer."""
 STOP_TIMEOUT_S: Final = 5.0
 
 
@@ -42,6 +44,8 @@ def kafka_errors(what: str) -> Iterator[None]:
     """
     try:
         yield
+    except TimeoutError as error:
+        raise KafkaUnavailableError(f"{what}: no answer in time") from error
     except KafkaError as error:
         reason = f"{what}: {type(error).__name__} {error}"
         if error.retriable or isinstance(error, KafkaTimeoutError):
@@ -82,12 +86,14 @@ class LogReader:
     async def end_offsets(self, partitions: Collection[int]) -> dict[int, int]:
         """The offset after the last committed record of each partition, asked for in one go."""
         with kafka_errors("end offsets"):
-            return self._numbers(await self._client.end_offsets(self._at(partitions)))
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return self._numbers(await self._client.end_offsets(self._at(partitions)))
 
     async def beginning_offsets(self, partitions: Collection[int]) -> dict[int, int]:
         """The offset of the oldest record that each partition still holds."""
         with kafka_errors("beginning offsets"):
-            return self._numbers(await self._client.beginning_offsets(self._at(partitions)))
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return self._numbers(await self._client.beginning_offsets(self._at(partitions)))
 
     async def record(self, partition: int, offset: int) -> Record | None:
         """The record at an offset, None if the log has others around it but none there."""

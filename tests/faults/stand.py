@@ -163,15 +163,18 @@ class Stand:
             await until(reader.is_ready)
             loading = tasks.create_task(asyncio.to_thread(load.run))
             tasks.create_task(reader.run())
-            await self.has_moved_on()
-            yield Work(load, reader)
-            await self.has_moved_on()
-            load.stop()
-            await loading
-            await caught_up(self.world, load.ends, within_s=RECOVERS_WITHIN_S)
-            await until(reader.is_ready)
-            await self._reckon(load, reader)
-            reader.stop()
+            try:
+                await self.has_moved_on()
+                yield Work(load, reader)
+                await self.has_moved_on()
+                load.stop()
+                await loading
+                await caught_up(self.world, load.ends, within_s=RECOVERS_WITHIN_S)
+                await until(reader.is_ready)
+                await self._reckon(load, reader)
+            finally:
+                load.stop()
+                reader.stop()
 
     async def has_moved_on(self) -> None:
         """Return once the projection is a good deal further than it was at the call."""

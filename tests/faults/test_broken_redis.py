@@ -21,6 +21,17 @@ async def test_a_wiped_redis_is_filled_again_while_events_come_in(stand: Stand) 
         await stand.has_moved_on()
 
 
+async def test_a_redis_that_was_replaced_by_an_empty_one_is_filled_from_the_log(
+    stand: Stand,
+) -> None:
+    async with stand.at_work(seed=15):
+        stand.redis.kill()
+        folder = append_only_file(stand).parent
+        folder.rename(folder.with_name(stand.world.name))
+        await stand.redis.start()
+        await stand.has_moved_on()
+
+
 async def test_a_redis_that_lost_its_tail_is_not_believed_and_brought_up_again(
     stand: Stand,
 ) -> None:

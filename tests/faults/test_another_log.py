@@ -1,0 +1,116 @@
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterable
+
+import httpx
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.structs import TopicPartition
+
+from milepost_schemas.codec import EncodedRecord, encode
+from milepost_schemas.events import Event, StepProgressed
+from milepost_schemas.topics import PARTITIONS
+from tests.faults.stand import ORGANIZATIONS, Stand
+from tests.fixtures.running_projector import caught_up
+from tests.fixtures.waiting import until
+from tests.fixtures.workload import Publishing
+
+FILES = 8 * PARTITIONS
+"""Enough for each partition to have some."""
+
+
+@pytest.fixture
+async def admin(stand: Stand) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=stand.kafka.address)
+    await client.start()
+    yield client
+    await client.close()
+
+
+def progressed(number: int, percent: int) -> EncodedRecord:
+    fact = StepProgressed(
+        organization_id=ORGANIZATIONS[0],
+        store_id="vs_1",
+        file_id=f"file_{number}",
+        attempt=1,
+        step="reading",
+        progress_percent=percent,
+    )
+    return encode(Event(f"{number}-{percent}", "/tests", None, fact))
+
+
+async def publish(stand: Stand, percents: Iterable[int], files: range) -> dict[int, int]:
+    """Progress of each file; where the partitions end then."""
+    publishing = Publishing(stand.kafka.address, stand.world.events)
+    for percent in percents:
+        for number in files:
+            publishing.publish(progressed(number, percent))
+    await asyncio.to_thread(publishing.flush)
+    return publishing.ends
+
+
+async def answer(stand: Stand, client: httpx.AsyncClient, number: int) -> httpx.Response:
+    owner = ORGANIZATIONS[0]
+    return await client.get(
+        f"/v1/organizations/{owner}/stores/vs_1/files/file_{number}/status",
+        headers={"X-API-Key": stand.api_keys[owner]},
+    )
+
+
+async def answers(stand: Stand, client: httpx.AsyncClient, files: range) -> list[object]:
+    """The percentages of the files, or the status codes where there is none."""
+    found = await asyncio.gather(*(answer(stand, client, number) for number in files))
+    return [
+        each.json()["progress_percent"] if each.is_success else each.status_code for each in found
+    ]
+
+
+async def test_records_that_retention_took_away_unread_are_counted_and_gone_on_behind(
+    stand: Stand, admin: AIOKafkaAdminClient
+) -> None:
+    files = range(FILES)
+    stand.launch()
+    async with stand.client() as client:
+        applied = await publish(stand, [10], files)
+        await caught_up(stand.world, applied)
+        stand.send(signal.SIGSTOP)
+        published = await publish(stand, [20, 30, 40], files)
+        kept_from = {number: end - 1 for number, end in published.items()}
+        await admin.delete_records(
+            {
+                TopicPartition(stand.world.events, number): RecordsToDelete(before_offset=offset)
+                for number, offset in kept_from.items()
+            }
+        )
+        stand.send(signal.SIGCONT)
+
+        await caught_up(stand.world, published)
+        told = {each["partition"]: each["records"] for each in stand.logged("records_missing")}
+        assert told == {number: kept_from[number] - applied[number] for number in published}
+        assert set(await answers(stand, client, files)) == {10, 40}
+
+        await caught_up(stand.world, await publish(stand, [50], files))
+        assert set(await answers(stand, client, files)) == {50}
+
+
+async def test_another_log_under_the_same_name_stops_the_partitions_and_is_told(
+    stand: Stand, admin: AIOKafkaAdminClient
+) -> None:
+    files, others = range(FILES), range(FILES, 2 * FILES)
+    stand.launch()
+    async with stand.client() as client:
+        ends = await publish(stand, [10, 20], files)
+        await caught_up(stand.world, ends)
+        await stand.projector.stop()
+        await admin.delete_topics([stand.world.events])
+        async with asyncio.timeout(60):
+            while stand.world.events in await admin.list_topics():  # noqa: ASYNC110  no event tells
+                await asyncio.sleep(0.05)
+        await stand.world.create()
+        await publish(stand, [60, 70, 80, 90], others)
+
+        stand.projector.launch()
+        await until(lambda: {each["partition"] for each in stand.logged("wrong_log")} == {*ends})
+        assert await answers(stand, client, files) == [20] * FILES
+        assert {*await answers(stand, client, others)} == {503}
+        assert stand.projector.pid is not None
