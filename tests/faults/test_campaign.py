@@ -62,7 +62,7 @@ async def test_a_reckoning_finds_what_was_lost_and_what_was_made_up(stand: Stand
     world = stand.world
     load = await some_load(world)
     sound = Reckoning(world, load)
-    await sound.settle(1)
+    await sound.settle(1, stand.is_published)
     assert sound.lost == []
     assert load.acknowledged == sound.outcomes.total() + sound.duplicates
 
@@ -74,7 +74,7 @@ async def test_a_reckoning_finds_what_was_lost_and_what_was_made_up(stand: Stand
         await redis.set(replaced, encode_record(made_up))
     load.digests[0].append(1)
     dishonest = Reckoning(world, load)
-    await dishonest.settle(1)
+    await dishonest.settle(1, stand.is_published)
     found = "\n".join(dishonest.lost)
     assert f"{gone}: None, not" in found
     assert f"{replaced}: b'org_1 1 " in found
@@ -87,7 +87,7 @@ async def test_a_reckoning_misses_statuses_and_dead_letters(stand: Stand) -> Non
     # Read already, and so not found again.
     for tail in (reckoning._letters, reckoning._statuses):
         assert [record async for record in tail.read()]
-    await reckoning.settle(1)
+    await reckoning.settle(1, stand.is_published)
     found = "\n".join(reckoning.lost)
     assert "no dead letter of" in found
     assert f"the last record of {min(load.known)} is not the newest" in found

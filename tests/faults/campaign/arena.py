@@ -105,14 +105,18 @@ class Arena:
                 self._relaunch_crashed()
                 await asyncio.sleep(0.02)
 
-    async def at_rest(self) -> int:
-        """Pause the load until nothing moves any more; the live generation."""
+    async def rest(self) -> int:
+        """Pause the load; the live generation once everything has been taken in."""
         await asyncio.to_thread(self.load.pause)
         await self.recovered()
-        async with asyncio.timeout(RECOVERS_WITHIN_S):
-            while not await self._has_applied(self.load.ends, published=True):  # noqa: ASYNC110  as above
-                await asyncio.sleep(0.02)
         return await self.generation()
+
+    async def reached(self, ends: dict[int, int]) -> None:
+        """Return once the read model and the status topic are complete up to these offsets."""
+        async with asyncio.timeout(RECOVERS_WITHIN_S):
+            while not await self._has_applied(ends, published=True):
+                self._relaunch_crashed()
+                await asyncio.sleep(0.02)
 
     async def generation(self) -> int:
         async with self.stand.world.redis() as redis:

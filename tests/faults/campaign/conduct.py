@@ -64,8 +64,8 @@ async def _at_work(stand: Stand, seed: int) -> AsyncIterator[Arena]:
 
 
 async def _settle(arena: Arena, reckoning: Reckoning) -> None:
-    generation = await arena.at_rest()
-    await reckoning.settle(generation)
+    generation = await arena.rest()
+    await reckoning.settle(generation, arena.reached)
 
 
 async def _inject(arena: Arena, faults: tuple[Fault, ...], lot: Random, report: Report) -> None:

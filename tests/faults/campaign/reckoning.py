@@ -1,6 +1,7 @@
 """The reckoning: the log folded anew, against Redis, the dead letters and the status topic."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from milepost_schemas.codec import InvalidReason
@@ -18,6 +19,10 @@ STALE = ("late_attempt", "after_terminal", "after_deletion")
 REMEMBERED_FILES = 1_000
 """Files whose event ids are remembered: more than are at work at once."""
 DEAD: frozenset[str] = REJECTED | frozenset(InvalidReason.__args__)  # type: ignore[attr-defined]
+
+
+Reached = Callable[[dict[int, int]], Awaitable[None]]
+"""Returns once everything before these offsets is in Redis and in the status topic."""
 
 
 class Reckoning:
@@ -40,9 +45,16 @@ class Reckoning:
         self._rejected: dict[tuple[int, int], int] = {}
         self._newest: dict[bytes, tuple[bytes, int]] = {}
 
-    async def settle(self, generation: int) -> None:
-        """Compare all there is, while nothing moves."""
+    async def settle(self, generation: int, reached: Reached) -> None:
+        """Compare all there is, while the load rests; `reached` waits for what the log has."""
         await self._read_log()
+        while True:
+            await reached(self._log.ends)
+            async with self._world.redis() as redis:
+                stored = await stored_model(redis, self._world.name, generation)
+            # Projectors publish, too: verdicts on files that nothing is heard of.
+            if not await self._read_log():
+                break
         self._require_all_accounted_for()
         await self._read_letters()
         async for record in self._statuses.read():
@@ -53,12 +65,11 @@ class Reckoning:
         expected: Model = {}
         for number, partition in enumerate(self._partitions):
             expected |= partition.model(Keys(self._world.name).partition(generation, number))
-        async with self._world.redis() as redis:
-            stored = await stored_model(redis, self._world.name, generation)
         self._compare(expected, stored)
         self._compare_statuses(expected, generation)
 
-    async def _read_log(self) -> None:
+    async def _read_log(self) -> bool:
+        """Fold what is new; whether there was anything."""
         seen: dict[int, int] = {}
         async for record in self._log.read():
             outcome = self._partitions[record.partition].take(record)
@@ -76,6 +87,8 @@ class Reckoning:
         for number, acknowledged in self._load.digests.items():
             if number in seen and seen[number] < len(acknowledged):
                 self.lost.append(f"log {number}: ends at {seen[number]} of {len(acknowledged)}")
+
+        return bool(seen)
 
     def _require_all_accounted_for(self) -> None:
         accounted = self.outcomes.total() + self.duplicates

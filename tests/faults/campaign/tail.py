@@ -20,6 +20,11 @@ class TopicTail:
         }
         self._positions = {TopicPartition(topic, number): 0 for number in range(PARTITIONS)}
 
+    @property
+    def ends(self) -> dict[int, int]:
+        """Where reading has got to in each partition."""
+        return {at.partition: position for at, position in self._positions.items()}
+
     async def read(self) -> AsyncIterator[Any]:
         """The records up to the present end, in order within each partition."""
         consumer = AIOKafkaConsumer(**self._options)

@@ -9,7 +9,7 @@ from milepost_schemas.keys import Keys
 from milepost_schemas.topics import PARTITIONS
 from tests.fixtures.expected_model import expected_model, read_log, stored_model
 from tests.fixtures.newest_statuses import newest_statuses, told_by
-from tests.fixtures.running_projector import World, caught_up, now_ms, running_projector
+from tests.fixtures.running_projector import World, caught_up, running_projector, wall_ms
 from tests.fixtures.workload import Publishing, histories, shuffled
 
 AN_HOUR_MS = 3_600_000
@@ -21,7 +21,7 @@ class Clock:
     ahead_ms = 0
 
     def __call__(self) -> int:
-        return now_ms() + self.ahead_ms
+        return wall_ms() + self.ahead_ms
 
 
 async def as_ofs(world: World) -> list[int]:
