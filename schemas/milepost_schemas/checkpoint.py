@@ -17,6 +17,8 @@ class Checkpoint(NamedTuple):
     """While `next_offset` is below, Redis has lost its tail and readers are not answered."""
     fingerprint: str = "-"
     """Offset and digest of the last applied record, `-` before the first."""
+    closed_by: str = ""
+    """The switch that it was closed for: nobody goes on from it. Empty while it is open."""
 
     @property
     def is_recovering(self) -> bool:
@@ -27,15 +29,21 @@ class Checkpoint(NamedTuple):
         """Records that the read model is known to be behind."""
         return max(0, self.end_offset - self.next_offset)
 
+    @property
+    def is_closed(self) -> bool:
+        return bool(self.closed_by)
+
     def encode(self) -> bytes:
-        """One line of five words."""
-        return " ".join(map(str, self)).encode()
+        """One line of five words, and a sixth where it is closed."""
+        return " ".join(map(str, self if self.closed_by else self[:-1])).encode()
 
     @classmethod
     def decode(cls, value: bytes) -> "Checkpoint":
         """The inverse of `encode`; raises ValueError for anything else."""
-        next_offset, as_of_ms, end_offset, recover_to, fingerprint = value.decode().split(" ")
-        return cls(int(next_offset), int(as_of_ms), int(end_offset), int(recover_to), fingerprint)
+        next_offset, as_of_ms, end_offset, recover_to, mark, *closed = value.decode().split(" ")
+        (closed_by,) = closed or ("",)
+        numbers = (int(next_offset), int(as_of_ms), int(end_offset), int(recover_to))
+        return cls(*numbers, mark, closed_by)
 
 
 def fingerprint(offset: int, appended_ms: int, key: bytes | None, value: bytes | None) -> str:

@@ -22,6 +22,11 @@ class Keys:
         """String: `meta.Meta`, which names the active generation."""
         return f"{self.prefix}:meta"
 
+    @property
+    def rebuild(self) -> str:
+        """String with a time to live: the name of the rebuild that is running."""
+        return f"{self.prefix}:rebuild"
+
     def partition(self, generation: int, partition: int) -> "PartitionKeys":
         return PartitionKeys(f"{self.prefix}:{{g{generation}.p{partition}}}:")
 

@@ -12,12 +12,14 @@ from milepost_schemas.logs import (
     encode_line,
     log_line,
 )
-from milepost_schemas.meta import Meta
+from milepost_schemas.meta import Building, Meta
 from milepost_schemas.record import decode_record, encode_record, split_status
 from tests.property.histories import IDENTITY, START_MS, Move, moves, play, texts
 
 numbers = st.integers(0, 2**63)
 marks = st.from_regex(r"[0-9]{1,9}:[0-9a-f]{16}", fullmatch=True) | st.just("-")
+closers = st.just("") | st.uuids().map(lambda name: name.hex)
+buildings = st.builds(Building, numbers, numbers, numbers, closers)
 
 
 @given(moves())
@@ -33,12 +35,12 @@ def test_a_document_survives_its_record(history: list[Move]) -> None:
         assert (int(status.revision), int(status.attempt)) == (document.revision, document.attempt)
 
 
-@given(st.builds(Checkpoint, numbers, numbers, numbers, numbers, marks))
+@given(st.builds(Checkpoint, numbers, numbers, numbers, numbers, marks, closers))
 def test_a_checkpoint_survives_its_line(checkpoint: Checkpoint) -> None:
     assert Checkpoint.decode(checkpoint.encode()) == checkpoint
 
 
-@given(st.builds(Meta, numbers, numbers, numbers))
+@given(st.builds(Meta, numbers, numbers, numbers, numbers, st.none() | buildings, closers))
 def test_the_metadata_survives_its_text(meta: Meta) -> None:
     assert Meta.decode(meta.encode()) == meta
 

@@ -21,6 +21,13 @@ class Freshness:
     """`Milepost-As-Of` and `Milepost-Lag`, ready to be sent."""
 
 
+class Highest:
+    """The highest checkpoint of a partition that readers were shown, in whichever generation."""
+
+    def __init__(self) -> None:
+        self.next_offset = 0
+
+
 class Partition:
     """The checkpoint of one partition in one generation, and the highest one seen so far.
 
@@ -28,11 +35,11 @@ class Partition:
     the highest checkpoint it is not believed, so no file is ever seen to go back.
     """
 
-    def __init__(self, checkpoint_key: str) -> None:
+    def __init__(self, checkpoint_key: str, highest: Highest) -> None:
         self.checkpoint_key = checkpoint_key
         self._value: bytes | None = None
         self._freshness = Freshness("missing")
-        self._highest = 0
+        self._highest = highest
 
     def observe(self, value: bytes | None) -> Freshness:
         """Takes in the checkpoint that was just read; parsed only when it has changed."""
@@ -50,9 +57,9 @@ class Partition:
             return Freshness("unreadable")
         if checkpoint.is_recovering:
             return Freshness("recovering")
-        if checkpoint.next_offset < self._highest:
+        if checkpoint.next_offset < self._highest.next_offset:
             return Freshness("behind")
-        self._highest = checkpoint.next_offset
+        self._highest.next_offset = checkpoint.next_offset
         return _fresh(checkpoint)
 
 

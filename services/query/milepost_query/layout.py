@@ -52,11 +52,18 @@ class Location:
 class Layout:
     """The places of one generation; `locate` remembers the files asked for last."""
 
-    def __init__(self, meta: Meta, keys: Keys, partition_at: Callable[[str], Partition]) -> None:
+    def __init__(
+        self, meta: Meta, keys: Keys, partition_at: Callable[[Meta, int], Partition]
+    ) -> None:
         self.meta = meta
         self._places = [keys.partition(meta.generation, p) for p in range(meta.partitions)]
-        self.partitions = [partition_at(place.checkpoint) for place in self._places]
+        self.partitions = [partition_at(meta, number) for number in range(meta.partitions)]
         self.locate = lru_cache(maxsize=REMEMBERED_FILES)(self._locate)
+
+    def is_of(self, meta: Meta) -> bool:
+        """Whether it is what the metadata name, whatever else has changed in them."""
+        ours = (self.meta.generation, self.meta.partitions)
+        return ours == (meta.generation, meta.partitions)
 
     def _locate(self, address: FileAddress) -> Location:
         key = file_key(address.store_id, address.file_id)

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from redis.typing import EncodableT
 
 from milepost_query.addresses import FileAddress
-from milepost_query.freshness import Freshness, Obstacle, Partition
+from milepost_query.freshness import Freshness, Highest, Obstacle, Partition
 from milepost_query.layout import Layout
 from milepost_query.shared_reads import NotReadyError, SharedRead, SharedReads
 from milepost_query.status import Status
@@ -92,6 +92,8 @@ class ReadModel:
         self._meta_value: bytes | None = None
         self._layout: Layout | None = None
         self._partitions: dict[str, Partition] = {}
+        self._highest: dict[tuple[int, int], Highest] = {}
+        self._generation = 0
         self._is_reachable = True
         self._defect: str | None = None
 
@@ -161,18 +163,25 @@ class ReadModel:
         read.values = dict(zip(read.files, values[position:], strict=True))
 
     def _current_layout(self, meta_value: bytes | None) -> Layout:
-        """The layout that the metadata names; the same object as long as they stay the same."""
-        if self._layout is None or meta_value != self._meta_value:
-            self._layout = None
-            meta = _decode_meta(meta_value)
-            self._layout = Layout(meta, self._keys, self._partition_at)
-            self._meta_value = meta_value
+        """The layout that the metadata names; the same object as long as it stays the same."""
+        layout = self._layout
+        if layout is not None and meta_value == self._meta_value:
+            return layout
+        self._layout = None
+        meta = _decode_meta(meta_value)
+        if meta.generation < self._generation:
+            raise NotReadyError("Redis went back to an older generation")
+        if layout is None or not layout.is_of(meta):
+            layout = Layout(meta, self._keys, self._partition_at)
             _log.info("generation_found", generation=meta.generation, partitions=meta.partitions)
-        return self._layout
+        self._layout, self._meta_value, self._generation = layout, meta_value, meta.generation
+        return layout
 
-    def _partition_at(self, checkpoint_key: str) -> Partition:
+    def _partition_at(self, meta: Meta, number: int) -> Partition:
         """Kept for good: what was seen must outlive metadata that vanish and come back."""
-        return self._partitions.setdefault(checkpoint_key, Partition(checkpoint_key))
+        key = self._keys.partition(meta.generation, number).checkpoint
+        highest = self._highest.setdefault((meta.partitions, number), Highest())
+        return self._partitions.setdefault(key, Partition(key, highest))
 
     def _require_sound(self) -> None:
         if self._defect is not None:

@@ -2,7 +2,7 @@ import httpx
 import pytest
 
 from milepost_schemas.checkpoint import Checkpoint
-from milepost_schemas.meta import Meta
+from milepost_schemas.meta import Building, Meta
 from tests.integration.query.files import PATH, completed, processing
 from tests.integration.query.running import READER
 from tests.integration.query.stored_model import PARTITIONS, StoredModel, now_ms
@@ -19,6 +19,12 @@ async def status_code(client: httpx.AsyncClient) -> int:
 async def reach(model: StoredModel, next_offset: int, *, recover_to: int = 0) -> None:
     partition = model.partition_of(processing())
     await model.checkpoint(partition, Checkpoint(next_offset, now_ms(), next_offset, recover_to))
+
+
+async def close(model: StoredModel, next_offset: int) -> None:
+    """Close the checkpoint for a switch, as a rebuild does."""
+    closed = Checkpoint(next_offset, now_ms(), next_offset, closed_by="a-switch")
+    await model.checkpoint(model.partition_of(processing()), closed)
 
 
 async def test_a_partition_that_goes_back_is_not_answered_until_it_is_reached_again(
@@ -122,6 +128,7 @@ async def test_a_switched_generation_is_read_by_the_next_request(
     rebuilt = StoredModel(model.redis, model.prefix, generation=2)
     await rebuilt.put(completed())
     await rebuilt.begin()
+    await reach(rebuilt, 100)
     after = await client.get(PATH, headers=READER)
 
     assert (before.headers["etag"], after.headers["etag"]) == ('"1.7"', '"2.12"')
@@ -136,6 +143,56 @@ async def test_a_file_that_only_the_new_generation_has_is_found(
     await rebuilt.put(completed())
 
     assert await status_code(client) == 200
+
+
+async def test_metadata_of_an_older_generation_are_not_believed(
+    client: httpx.AsyncClient, model: StoredModel
+) -> None:
+    rebuilt = StoredModel(model.redis, model.prefix, generation=2)
+    await rebuilt.put(completed())
+    await rebuilt.begin()
+    assert await status_code(client) == 200
+
+    await model.put(processing())
+    await model.begin()
+    assert await status_code(client) == 503
+
+    await rebuilt.begin()
+    assert await status_code(client) == 200
+
+
+async def test_a_rebuilt_generation_that_is_behind_is_not_believed(
+    client: httpx.AsyncClient, model: StoredModel
+) -> None:
+    await model.put(processing())
+    await reach(model, 100)
+    assert await status_code(client) == 200
+
+    rebuilt = StoredModel(model.redis, model.prefix, generation=2)
+    await rebuilt.put(processing())
+    await rebuilt.begin()
+    await reach(rebuilt, 60)
+    assert await status_code(client) == 503
+
+    await reach(rebuilt, 100)
+    assert await status_code(client) == 200
+
+
+async def test_a_rebuild_that_begins_changes_nothing_for_readers(
+    client: httpx.AsyncClient, model: StoredModel
+) -> None:
+    await model.put(processing())
+    await reach(model, 100)
+    before = await client.get(PATH, headers=READER)
+
+    building = Building(2, PARTITIONS, 1, "owner")
+    meta = Meta(1, PARTITIONS, 1, highest=2, building=building, switch="a-switch")
+    await model.redis.set(model.keys.meta, meta.encode())
+    await close(model, 100)
+    after = await client.get(PATH, headers=READER)
+
+    assert (after.status_code, after.headers["etag"]) == (200, before.headers["etag"])
+    assert after.content == before.content
 
 
 async def test_another_partition_count_is_taken_from_the_metadata(

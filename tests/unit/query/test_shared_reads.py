@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from milepost_query.freshness import Partition
+from milepost_query.freshness import Highest, Partition
 from milepost_query.shared_reads import SharedRead, SharedReads
 
 
@@ -22,7 +22,7 @@ class RecordedReads:
 
     async def ask(self, key: str) -> bytes | None:
         read = self.shared.next()
-        await read.answer_for(key, Partition("c"))
+        await read.answer_for(key, Partition("c", Highest()))
         return read.values[key]
 
 

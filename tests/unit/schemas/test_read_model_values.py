@@ -5,7 +5,7 @@ from milepost_schemas.checkpoint import Checkpoint, fingerprint
 from milepost_schemas.document import render_status
 from milepost_schemas.events import FileDeleted, StepStarted
 from milepost_schemas.keys import Keys
-from milepost_schemas.meta import Meta
+from milepost_schemas.meta import Building, Meta
 from milepost_schemas.record import StatusRecord, decode_record, encode_record, split_status
 from tests.unit.schemas.file_log import FileLog, fact
 
@@ -53,7 +53,7 @@ def test_a_partition_recovers_until_the_given_offset_is_reached() -> None:
     assert not Checkpoint(8, recover_to=8).is_recovering
 
 
-@pytest.mark.parametrize("value", [b"", b"1 2 3 4", b"1 2 3 4 5 6", b"1 2 3 x -"])
+@pytest.mark.parametrize("value", [b"", b"1 2 3 4", b"1 2 3 4 5 6 7", b"1 2 3 x -"])
 def test_what_is_no_checkpoint_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Checkpoint.decode(value)
@@ -66,6 +66,21 @@ def test_a_fingerprint_tells_records_apart() -> None:
     assert len(marks) == len(records)
     assert all(mark.startswith("3:") for mark in marks)
     assert fingerprint(3, 1001, b"k", b"v") not in marks
+
+
+def test_a_checkpoint_is_five_words_until_it_is_closed() -> None:
+    checkpoint = Checkpoint(7, 1000, 9, 0, "6:00ff")
+
+    assert checkpoint.encode() == b"7 1000 9 0 6:00ff"
+    assert checkpoint._replace(closed_by="s1").encode() == b"7 1000 9 0 6:00ff s1"
+    assert Checkpoint.decode(b"7 1000 9 0 6:00ff").closed_by == ""
+
+
+def test_a_number_that_was_given_once_is_never_the_next() -> None:
+    assert Meta(2, 12, 1).next_generation == 3
+    assert Meta(2, 12, 1, highest=5).next_generation == 6
+    given_up = Meta(2, 12, 1, 5, Building(5, 12, 1, "owner"), "a-switch").without_building()
+    assert given_up == Meta(2, 12, 1, highest=5)
 
 
 def test_the_metadata_is_readable_json() -> None:
