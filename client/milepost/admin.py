@@ -67,6 +67,18 @@ async def count_partitions(connection: KafkaSettings, topic: str) -> int:
     return present[topic]
 
 
+async def committed_notes(connection: KafkaSettings, group_id: str, topic: str) -> dict[int, str]:
+    """What a group has committed with its offsets, by partition.
+
+    Raises:
+        KafkaUnavailableError: the brokers do not answer.
+    """
+    with kafka_errors(f"committed offsets of {group_id}"):
+        async with _admin_client(connection) as client:
+            found = await client.list_consumer_group_offsets(group_id)
+    return {at.partition: each.metadata for at, each in found.items() if at.topic == topic}
+
+
 async def _create_once(connection: KafkaSettings, wanted: dict[str, Topic]) -> None:
     async with _admin_client(connection) as client:
         present = await _partition_counts(client)

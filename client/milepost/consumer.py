@@ -12,8 +12,9 @@ from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, OffsetOutOfRangeError
+from aiokafka.structs import OffsetAndMetadata
 
-from milepost.admin import count_partitions
+from milepost.admin import committed_notes, count_partitions
 from milepost.connection import KafkaSettings
 from milepost.errors import ConsumerError, KafkaUnavailableError
 from milepost.log_reader import LogReader, Record, kafka_errors
@@ -73,6 +74,9 @@ class Consumer:
         self.log = LogReader(connection, topic)
         self.rebuilds = 0
         """How many clients were found dead and replaced."""
+        self.note = ""
+        """Goes with every commit, for whoever reads the group's offsets later."""
+        self._connection = connection
         self._finish: Callable[[], Awaitable[None]] | None = None
         self._max_records = max_records
         self._stuck_after_s = stuck_after_s
@@ -199,6 +203,11 @@ class Consumer:
                 for partition in partitions
             }
 
+    async def notes(self) -> dict[int, str]:
+        """What the group has committed with its offsets, by partition."""
+        group_id: str = self._options["group_id"]
+        return await committed_notes(self._connection, group_id, self.topic)
+
     async def commit(self, offsets: Mapping[int, int], *, epoch: int) -> bool:
         """Commit next offsets; False if that failed, or the partitions have moved on.
 
@@ -206,7 +215,10 @@ class Consumer:
         """
         if epoch != self.epoch:
             return False
-        positions = {TopicPartition(self.topic, number): at for number, at in offsets.items()}
+        positions = {
+            TopicPartition(self.topic, number): OffsetAndMetadata(at, self.note)
+            for number, at in offsets.items()
+        }
         is_committed = await self._commit(positions)
         if is_committed:
             self._uncommitted_since = None

@@ -9,13 +9,22 @@ import structlog
 from milepost.consumer import Consumer
 from milepost.errors import KafkaUnavailableError
 from milepost_projector.metrics import Metrics
-from milepost_projector.opening import LogBounds, WrongLogError, decide, marked_offset, verify
+from milepost_projector.opening import (
+    LogBounds,
+    WrongLogError,
+    decide,
+    marked_offset,
+    newest_generation,
+    verify,
+)
 from milepost_projector.partition import Partition, PartitionFold
 from milepost_projector.publication import Means, Publication
-from milepost_projector.read_model import NO_CHECKPOINT, RedisReadModel
+from milepost_projector.read_model import NO_CHECKPOINT, ReadModelUnavailableError, RedisReadModel
 from milepost_projector.slices import Slice
 from milepost_projector.status_topic import StatusTopic
+from milepost_projector.switch import SwitchWatch
 from milepost_schemas.checkpoint import Checkpoint
+from milepost_schemas.meta import Meta
 
 log = structlog.get_logger()
 
@@ -41,6 +50,8 @@ class Opener:
     ) -> None:
         self.refused: set[int] = set()
         """Partitions whose log is not the one that the read model was built from."""
+        self.switches = SwitchWatch(read_model)
+        self._generation = 0
         self._consumer = consumer
         self._read_model = read_model
         self._status_topic = status_topic
@@ -55,8 +66,12 @@ class Opener:
             ReadModelUnfitError: Redis must not be written to.
             KafkaUnavailableError: Kafka is away.
         """
-        meta = await self._read_model.meta(self._partitions)
-        if not await self._still_own(partitions):
+        # A Redis that was wiped or set back may not know the generation that readers have seen.
+        known = newest_generation((await self._consumer.notes()).values())
+        meta = await self._read_model.meta(self._partitions, at_least=known)
+        self._generation = meta.generation
+        self._consumer.note = str(meta.generation)
+        if await self.switches.is_under_way() or not await self._still_own(partitions):
             return []
         # Before any position is read: what a former owner has not committed by now, it never will.
         await asyncio.gather(*map(self._status_topic.fence, partitions))
@@ -78,8 +93,19 @@ class Opener:
                 log.warning("not_now", partition=number, reason=str(error))
         # Redis may have been wiped since the first look. If it is wiped after this one, the
         # checkpoints are gone, too, and the partitions are opened anew.
-        await self._read_model.meta(self._partitions)
-        return opened
+        now = await self._read_model.meta(self._partitions)
+        return opened if now.generation == meta.generation else []
+
+    async def is_overtaken(self) -> bool:
+        """Whether the metadata name another generation than the one that was opened last.
+
+        That is so after a switch, and when Redis has lost a switch but not what was written since.
+        """
+        try:
+            stored = await self._read_model.stored_meta()
+        except ReadModelUnavailableError:
+            return False
+        return Meta.decode(stored).generation != self._generation
 
     async def _still_own(self, partitions: Sequence[int]) -> bool:
         """Whether the group agrees: an owner that was frozen must not fence its successor."""
@@ -104,9 +130,13 @@ class Opener:
 
     async def _checkpoint(self, partition: Partition, bounds: LogBounds) -> Checkpoint | None:
         """Where to go on from, as it is in Redis now; None if somebody else has moved it."""
-        number, _, keys = partition
+        number, keys = partition.number, partition.keys
         stored = await self._read_model.checkpoint(keys)
         known = None if stored == NO_CHECKPOINT else Checkpoint.decode(stored)
+        if known is not None and known.is_closed:
+            if not await self.switches.is_dead(known.closed_by, partition.generation):
+                return None
+            known = known._replace(closed_by="")
         opening = decide(known, bounds)
         checkpoint = opening.checkpoint
         marked = marked_offset(checkpoint)
@@ -132,4 +162,6 @@ class Opener:
             log.error("statuses_missing", partition=partition.number, records=missing)
             published = await self._read_model.publish(partition.keys, published, bounds.beginning)
         means = Means(self._status_topic, self._read_model, self._consumer.log, self._metrics)
-        return Publication(partition, means, published, checkpoint)
+        publication = Publication(partition, means, published, checkpoint)
+        publication.committed = bounds.committed or 0
+        return publication

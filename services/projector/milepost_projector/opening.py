@@ -1,5 +1,6 @@
 """Where to go on in a partition, decided from what Redis and Kafka say of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from milepost.consumer import Record
@@ -29,6 +30,11 @@ class Opening:
 
     checkpoint: Checkpoint
     missing: int = 0
+
+
+def newest_generation(notes: Iterable[str]) -> int:
+    """The newest generation that the group's members have committed offsets of, 0 for none."""
+    return max((int(note) for note in notes if note.isdecimal()), default=0)
 
 
 def decide(stored: Checkpoint | None, log: LogBounds) -> Opening:

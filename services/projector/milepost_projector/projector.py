@@ -32,6 +32,7 @@ ASK_INTERVAL_S: Final = 0.25
 COMMIT_INTERVAL_S: Final = 0.1
 LOOK_INTERVAL_S: Final = 0.25
 INSPECT_INTERVAL_S: Final = 1.0
+META_INTERVAL_S: Final = 1.0
 GRACE_S: Final = 5.0
 UNFIT_INTERVAL_S: Final = 5.0
 LOAD_KEYS: Final = 500
@@ -94,6 +95,7 @@ class Projector:
                 background.create_task(repeat(self._commit, COMMIT_INTERVAL_S, not_now)),
                 background.create_task(repeat(self._watch.look, LOOK_INTERVAL_S, not_now)),
                 background.create_task(repeat(self._inspect, INSPECT_INTERVAL_S, not_now)),
+                background.create_task(repeat(self._follow_generation, META_INTERVAL_S, not_now)),
             ]
             await asyncio.wait([told])
             await asyncio.wait([working], timeout=GRACE_S)
@@ -285,6 +287,12 @@ class Projector:
             self._publications.end_all()
             self._watch.end_all()
             self._opener.refused.clear()
+
+    async def _follow_generation(self) -> None:
+        """Leave a generation that is not the live one any more."""
+        if self._folds and await self._opener.is_overtaken():
+            for fold in [*self._folds.values()]:
+                self._drop(fold)
 
     async def _open_pending(self, stopping: asyncio.Event) -> None:
         """Open what was assigned; called only while no fetch is under way."""

@@ -52,6 +52,8 @@ class Publication:
     ) -> None:
         self.number = partition.number
         self.published = published
+        self.committed = 0
+        """The group's committed offset: it says how far the model once was, so it stays."""
         self._partition = partition
         self._means = means
         self._applied = checkpoint.next_offset

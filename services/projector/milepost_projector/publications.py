@@ -62,7 +62,9 @@ class Publications:
         return {
             number: publication.published
             for number, (publication, _) in self._running.items()
-            if not publication.is_held and publication.published != self._committed.get(number)
+            if not publication.is_held
+            and publication.published >= publication.committed
+            and publication.published != self._committed.get(number)
         }
 
     def committed(self, offsets: Mapping[int, int]) -> None:

@@ -41,6 +41,8 @@ CALL_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
 POOL_TIMEOUT_S: Final = 5.0
 MAX_CONNECTIONS: Final = 8
+SCAN_KEYS: Final = 500
+"""Keys that Redis looks at in one go."""
 
 _UNAVAILABLE = (
     RedisConnectionError,
@@ -73,8 +75,9 @@ class _Connection(Connection):
 class RedisReadModel:
     """Reads and writes partitions of one generation. Every call may be repeated."""
 
-    def __init__(self, url: str, keys: Keys) -> None:
+    def __init__(self, url: str, keys: Keys, *, model_version: int = MODEL_VERSION) -> None:
         self.keys = keys
+        self.model_version = model_version
         self._pool = BlockingConnectionPool.from_url(
             url,
             connection_class=_Connection,
@@ -88,6 +91,7 @@ class RedisReadModel:
         self._redis = Redis(connection_pool=self._pool, single_connection_client=True)
         self._script = (files("milepost_projector") / "apply.lua").read_text()
         self._publish_script = (files("milepost_projector") / "publish.lua").read_text()
+        self._swap_script = (files("milepost_projector") / "swap.lua").read_text()
         self._sha = ""
         self._encoder = msgspec.msgpack.Encoder()
 
@@ -95,8 +99,10 @@ class RedisReadModel:
         await self._redis.aclose()
         await self._pool.aclose()
 
-    async def meta(self, partitions: int) -> Meta:
+    async def meta(self, partitions: int, *, at_least: int = FIRST_GENERATION) -> Meta:
         """The live generation's metadata, made first where Redis is empty.
+
+        A generation below `at_least` is none that was live last, and is left.
 
         Raises:
             ReadModelUnavailableError: Redis is away.
@@ -104,13 +110,17 @@ class RedisReadModel:
         """
         await self.inspect()
         async with _reached():
-            ours = Meta(FIRST_GENERATION, partitions, MODEL_VERSION)
+            ours = Meta(max(FIRST_GENERATION, at_least), partitions, self.model_version)
             await self._redis.set(self.keys.meta, ours.encode(), nx=True)
-            stored = Meta.decode(_bytes(await self._redis.get(self.keys.meta)))
-        if (stored.partitions, stored.model_version) != (partitions, MODEL_VERSION):
+        stored = Meta.decode(value := await self.stored_meta())
+        if stored.generation < at_least:
+            newest = await self.swap(self.keys.meta, value, stored.forward(ours).encode())
+            stored = Meta.decode(newest)
+        if (stored.partitions, stored.model_version) != (partitions, self.model_version):
             raise ReadModelUnfitError(
                 f"the read model has version {stored.model_version} and {stored.partitions} "
-                f"partitions, this projector {MODEL_VERSION} and {partitions}; rebuild it"
+                f"partitions, this projector {self.model_version} and {partitions}; run "
+                "`milepost rebuild` with this version"
             )
         return stored
 
@@ -133,6 +143,30 @@ class RedisReadModel:
                 f"Redis has evicted {evicted} keys, files perhaps among them; empty it, then reset "
                 "its count with CONFIG RESETSTAT"
             )
+
+    async def stored_meta(self) -> bytes:
+        """The metadata as they are; ReadModelUnavailableError where there are none."""
+        async with _reached():
+            return _bytes(await self._redis.get(self.keys.meta))
+
+    async def call(self, *command: str | bytes | int) -> Any:  # noqa: ANN401  each has its own
+        """The answer to one command, whose keys are all of one hash tag."""
+        async with _reached():
+            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    async def swap(self, key: str, expected: bytes, value: bytes) -> bytes:
+        """Replace a value if it is the expected one; what is stored then."""
+        answer = await self.call("EVAL", self._swap_script, 1, key, expected, value)
+        return cast("bytes", answer)
+
+    async def scan(self, pattern: str) -> AsyncIterator[list[bytes]]:
+        """The names of the keys that match, a page at a time; some may come twice."""
+        cursor = 0
+        while True:
+            cursor, page = await self.call("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_KEYS)
+            yield page
+            if not cursor:
+                return
 
     async def checkpoint(self, keys: PartitionKeys) -> bytes:
         """The stored checkpoint as it is, `NO_CHECKPOINT` where there is none."""
@@ -177,6 +211,13 @@ class RedisReadModel:
         async with _reached():
             after, names = await self._redis.sscan(keys.open_files, cursor, count=count)
         return int(after), [_bytes(name) for name in names]
+
+    async def values(self, keys: PartitionKeys, names: Sequence[bytes]) -> list[bytes | None]:
+        """What is stored of the named files, as it is."""
+        prefix = keys.file("").encode()
+        return cast(
+            "list[bytes | None]", await self.call("MGET", *(prefix + name for name in names))
+        )
 
     async def write(self, slices: Sequence[Slice], keys: Sequence[PartitionKeys]) -> list[bytes]:
         """Write the slices in order; the checkpoints that are stored after each of them.

@@ -273,7 +273,7 @@ async def test_a_read_model_of_other_code_is_not_written_to(
     partition: Partition, other: Meta
 ) -> None:
     await partition.redis.set(partition.model.keys.meta, other.encode())
-    with pytest.raises(ReadModelUnfitError, match="rebuild it"):
+    with pytest.raises(ReadModelUnfitError, match="milepost rebuild"):
         await partition.model.meta(PARTITIONS)
     assert await partition.redis.get(partition.model.keys.meta) == other.encode()
 

@@ -1,6 +1,13 @@
 import pytest
 
-from milepost_projector.opening import LogBounds, WrongLogError, decide, marked_offset, verify
+from milepost_projector.opening import (
+    LogBounds,
+    WrongLogError,
+    decide,
+    marked_offset,
+    newest_generation,
+    verify,
+)
 from milepost_schemas.checkpoint import Checkpoint, fingerprint
 from tests.unit.projector.log import PlainRecord
 
@@ -94,3 +101,8 @@ def test_the_same_record_at_the_mark_is_the_same_log() -> None:
 def test_another_record_at_the_mark_is_another_log(other: PlainRecord | None) -> None:
     with pytest.raises(WrongLogError, match="another record at offset 41"):
         verify(Checkpoint(42, fingerprint=MARK), other)
+
+
+def test_the_newest_generation_is_the_highest_number_among_the_notes() -> None:
+    assert newest_generation(["2", "10", "", "a note of somebody else's"]) == 10
+    assert newest_generation([]) == 0
