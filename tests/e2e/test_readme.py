@@ -121,6 +121,14 @@ def test_ingest_and_search_work_beside_a_running_stack(stack: RunningStack) -> N
     assert "lighthouses.pdf" in run(stack, search)
 
 
+def test_the_read_model_of_a_running_stack_is_rebuilt(stack: RunningStack) -> None:
+    assert ".venv/bin/milepost rebuild" in README
+    milepost = str(Path(sys.executable).parent / "milepost")
+    assert "Generation 2 is live" in run(stack, [milepost, "rebuild"])
+    assert "0 differed" in run(stack, [milepost, "rebuild", "--processes", "1"])
+    assert run(stack, [milepost, "rebuild", "--clean-up"]) == "Removed 0 keys.\n"
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_the_code_runs_as_it_stands(stack: RunningStack, number: int) -> None:
     printed = run(stack, [sys.executable, "-c", blocks("python")[number]])

@@ -72,6 +72,8 @@ class Reader:
         self.answers: Counter[int] = Counter()
         """How often each status code was answered."""
         self.lies: list[str] = []
+        self.refused: list[str] = []
+        """Files that were known and not answered, each time."""
         self._load = load
         self._api_keys = api_keys
         self.files = [*load.files][: files * SPREAD : SPREAD]
@@ -116,7 +118,8 @@ class Reader:
             case httpx.codes.NOT_FOUND:
                 self._check_absence(key, was_known=was_known)
             case httpx.codes.SERVICE_UNAVAILABLE:
-                pass
+                if key in self.seen and key not in self._gone:
+                    self.refused.append(key)
             case other:
                 self.lies.append(f"{key}: {other} {answer.text}")
 

@@ -22,13 +22,14 @@ from milepost_local.servers import OwnServer
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.codec import ForeignRecordError, InvalidRecordError, decode
 from milepost_schemas.keys import Keys
+from milepost_schemas.meta import Meta
 from milepost_schemas.record import split_status
 from milepost_schemas.topics import PARTITIONS, partition_of
 from tests.faults.load import Load
 from tests.faults.reader import Reader
 from tests.fixtures.expected_model import Model, expected_model, read_log, stored_model
 from tests.fixtures.newest_statuses import newest_statuses, told_by
-from tests.fixtures.running_projector import World, caught_up
+from tests.fixtures.running_projector import World, caught_up, live_generation
 
 ORGANIZATIONS = ("org_0", "org_1", "org_2")
 WATCHED_FILES = 50
@@ -71,12 +72,13 @@ class Stand:
         self._directory = directory
         self._processes: list[Process] = []
         self.api_keys = {owner: f"ak_{secrets.token_hex(16)}" for owner in ORGANIZATIONS}
+        self._commands: list[Process] = []
         self._query_url = f"http://127.0.0.1:{free_port()}"
         self.projector = self.new_projector("projector")
 
     def new_projector(self, name: str) -> Process:
         """A further projector of the same group, not yet launched."""
-        return self._process(name, "milepost_projector")
+        return self._process(name, *_module("milepost_projector"))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -106,8 +108,19 @@ class Stand:
         told = [json.loads(line) for line in lines if line.startswith("{")]
         return [each for each in told if each["event"] == event]
 
+    def new_rebuild(self, name: str, *words: str) -> Process:
+        """A command that comes to an end, not yet launched."""
+        command = self._process(name, *words)
+        self._processes.remove(command)
+        self._commands.append(command)
+        return command
+
+    async def meta(self) -> Meta:
+        async with self.world.redis() as redis:
+            return Meta.decode(await redis.get(Keys(self.world.name).meta))
+
     def kill(self) -> None:
-        for process in self._processes:
+        for process in (*self._processes, *self._commands):
             process.kill()
 
     def send(self, number: signal.Signals) -> None:
@@ -143,8 +156,9 @@ class Stand:
 
     async def positions(self) -> dict[int, tuple[int, int]]:
         """How far each partition is applied, and how far it is published."""
-        keys = [Keys(self.world.name).partition(1, number) for number in range(PARTITIONS)]
         async with self.world.redis() as redis:
+            live = await live_generation(redis, self.world.name)
+            keys = [Keys(self.world.name).partition(live, number) for number in range(PARTITIONS)]
             applied = await redis.mget([each.checkpoint for each in keys])
             published = await redis.mget([each.published for each in keys])
         return {
@@ -192,13 +206,14 @@ class Stand:
         """Nothing was lost, nothing was said that was not so, and nothing crashed meanwhile."""
         log = await read_log(self.world.kafka.bootstrap_servers, self.world.events)
         await caught_up(self.world, {number: len(records) for number, records in log.items()})
-        model = expected_model(log, self.world.name)
         async with self.world.redis() as redis:
+            live = await live_generation(redis, self.world.name)
+            model = expected_model(log, self.world.name, live)
             assert await stored_model(redis, self.world.name) == model
         kept = {(n, record.offset): record.value for n, each in log.items() for record in each}
         assert load.values.items() <= kept.items()
         assert _rejected(log).items() <= (await self._dead_letters()).items()
-        await self._compare_answers(reader, model)
+        await self._compare_answers(reader, model, live)
         assert reader.lies == []
         await until(lambda: self._is_committed({n: len(each) for n, each in log.items() if each}))
         assert await newest_statuses(self.world) == told_by(model)
@@ -222,11 +237,11 @@ class Stand:
             found[int(source[0]), int(source[1])] = record.value
         return found
 
-    async def _compare_answers(self, reader: Reader, model: Model) -> None:
+    async def _compare_answers(self, reader: Reader, model: Model, live: int) -> None:
         answers = await asyncio.gather(*(reader.status(key) for key in reader.files))
         for key, answer in zip(reader.files, answers, strict=True):
             partition = partition_of(key.encode(), PARTITIONS)
-            value = model.get(Keys(self.world.name).partition(1, partition).file(key))
+            value = model.get(Keys(self.world.name).partition(live, partition).file(key))
             body = split_status(value).body if value else b""
             if body:
                 assert answer.content == body
@@ -239,21 +254,25 @@ class Stand:
         keys_file.write_text(json.dumps({"keys": entries}))
         return self._process(
             "query",
-            "milepost_query",
+            *_module("milepost_query"),
             API_KEYS_FILE=str(keys_file),
             HTTP_PORT=self._query_url.rpartition(":")[2],
         )
 
-    def _process(self, name: str, module: str, **settings: str) -> Process:
+    def _process(self, name: str, *words: str, **settings: str) -> Process:
         own = {f"MILEPOST_{key}": value for key, value in settings.items()}
         process = Process(
             name,
-            [sys.executable, "-m", module],
+            words,
             log=self._directory / f"{name}.log",
             environment=self.environment | own,
         )
         self._processes.append(process)
         return process
+
+
+def _module(name: str) -> tuple[str, ...]:
+    return sys.executable, "-m", name
 
 
 def _rejected(log: dict[int, list[Any]]) -> dict[tuple[int, int], bytes]:

@@ -38,6 +38,8 @@ class Partition(NamedTuple):
     number: int
     generation: int
     keys: PartitionKeys
+    is_live: bool = True
+    """Whether anybody is to be told of its changes."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class PartitionFold:
         self.freshness = Freshness(self.checkpoint.as_of_ms)
         self._partitions = partitions
         self._slots: dict[bytes | None, Slot] = {}
-        self._writer = SliceWriter(partition.keys)
+        self._is_live = partition.is_live
+        self._writer = SliceWriter(partition.keys, is_live=partition.is_live)
         self._folded = Folded()
         self._touched: dict[bytes, Slot] = {}
         self._last: Record | None = None
@@ -207,7 +210,7 @@ class PartitionFold:
         checkpoint = self._fresh(next_offset)._replace(fingerprint=mark)
         self._append(checkpoint, *self._writer.close())
         self._folded.revised |= self._writer.revised
-        self._writer = SliceWriter(self.keys)
+        self._writer = SliceWriter(self.keys, is_live=self._is_live)
 
     def _fresh(self, next_offset: int) -> Checkpoint:
         return self.checkpoint._replace(

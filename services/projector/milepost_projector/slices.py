@@ -64,11 +64,12 @@ def indexed(document: Document) -> Indexed | None:
 class SliceWriter:
     """Collects the changed documents and log lines of one slice, and writes its commands."""
 
-    def __init__(self, keys: PartitionKeys) -> None:
+    def __init__(self, keys: PartitionKeys, *, is_live: bool = True) -> None:
         self.changed: dict[bytes, Slot] = {}
         """The files whose documents are to be written, as they are at the end of the slice."""
         self.revised: dict[bytes, bytes] = {}
         """The values of those that have a new revision; there once the slice is closed."""
+        self._is_live = is_live
         self._keys = keys
         self._opened: list[str | int] = []
         self._ended: list[str | int] = []
@@ -99,7 +100,7 @@ class SliceWriter:
                 # As text: Lua keeps no more than 53 bits of a number.
                 commands.append(["COUNT", self._keys.usage(owner), f"{store}/{what}", str(delta)])
         commands += self._lines
-        if self.changed:
+        if self.changed and self._is_live:
             hint = b" ".join(self.changed).decode()
             commands.append(["PUBLISH", self._keys.hints, hint])
         return records, commands

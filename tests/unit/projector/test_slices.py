@@ -1,6 +1,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from milepost_projector.partition import Partition, PartitionFold
 from milepost_projector.slices import MAX_ARGUMENTS, Command, SliceWriter, Slot, indexed
 from milepost_schemas.document import Document
 from milepost_schemas.events import (
@@ -12,7 +13,9 @@ from milepost_schemas.events import (
 )
 from milepost_schemas.logs import decode_line
 from tests.unit.projector.log import (
+    BEGINNING,
     KEYS,
+    PARTITIONS,
     START_MS,
     a_fold,
     documents,
@@ -155,6 +158,15 @@ def test_readers_are_woken_once_with_every_changed_file() -> None:
     ((channel, hint),) = changes(commands, "PUBLISH")
     assert channel == KEYS.hints
     assert sorted(str(hint).split()) == ["vs_1/file_1", "vs_1/file_2"]
+
+
+def test_nobody_is_woken_for_a_generation_that_is_not_live() -> None:
+    partition = Partition(0, 2, KEYS, is_live=False)
+    fold = PartitionFold(partition, PARTITIONS, BEGINNING)
+    fold.fold(log(progressed(1)))
+    (slice_,) = fold.cut(1, 1).slices
+    assert slice_.records
+    assert changes(slice_.commands, "PUBLISH") == []
 
 
 def test_no_command_is_longer_than_lua_can_unpack() -> None:

@@ -1,0 +1,129 @@
+"""Reads parts of the log in large batches, outside any group.
+
+librdkafka fetches and unpacks in threads of its own, which is faster here than aiokafka: nothing
+has to be done beside it, and nobody waits for a single record.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Self
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from milepost.connection import KafkaSettings
+from milepost.errors import ConsumerError, KafkaUnavailableError
+
+BATCH_RECORDS: Final = 20_000
+BATCH_TIMEOUT_S: Final = 0.1
+SILENT_AFTER_S: Final = 30.0
+"""Without a record, an end or an error for as long, Kafka counts as away."""
+
+_OPTIONS: Final[dict[str, str | int | bool]] = {
+    # It joins no group and commits nothing, but the client insists on a name.
+    "group.id": "milepost.rebuild",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "auto.offset.reset": "error",
+    "isolation.level": "read_committed",
+    "fetch.wait.max.ms": 50,
+    "queued.max.messages.kbytes": 32 * 1024,
+    "log_level": 0,
+}
+
+
+class LogRecord(NamedTuple):
+    """A record of the log."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class Part(NamedTuple):
+    """The next records of a partition that lie below its goal, and the offset to go on from."""
+
+    records: list[LogRecord]
+    position: int
+
+
+class LogBatches:
+    """The records of some partitions between two offsets each; a context manager."""
+
+    def __init__(self, connection: KafkaSettings, topic: str) -> None:
+        self._topic = topic
+        self._consumer = Consumer({**connection.librdkafka_options(), **_OPTIONS})
+        self._goals: dict[int, int] = {}
+        self._positions: dict[int, int] = {}
+        self._silent_s = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def seek(self, ranges: Mapping[int, tuple[int, int]]) -> None:
+        """Read these partitions, from the first offset up to the one before the second."""
+        self._goals = {number: goal for number, (start, goal) in ranges.items() if start < goal}
+        self._positions = {number: ranges[number][0] for number in self._goals}
+        self._consumer.assign([self._at(*start) for start in self._positions.items()])
+
+    async def next(self) -> dict[int, Part]:
+        """What has come in, by partition; empty if nothing has.
+
+        Raises:
+            KafkaUnavailableError: Kafka does not answer.
+            ConsumerError: trying again will not help.
+        """
+        return await asyncio.to_thread(self._next)
+
+    def _next(self) -> dict[int, Part]:
+        left = sum(goal - self._positions[number] for number, goal in self._goals.items())
+        if not left:
+            return {}
+        messages: list[Any] = self._consumer.consume(min(left, BATCH_RECORDS), BATCH_TIMEOUT_S)
+        self._silent_s = 0.0 if messages else self._silent_s + BATCH_TIMEOUT_S
+        if self._silent_s >= SILENT_AFTER_S:
+            raise KafkaUnavailableError(f"nothing to read in {self._topic}")
+        records: dict[int, list[LogRecord]] = defaultdict(list)
+        ends: dict[int, int] = {}
+        for message in messages:
+            if message.error() is None:
+                where, timestamp = message.offset(), message.timestamp()[1]
+                key, value, headers = message.key(), message.value(), message.headers() or ()
+                records[message.partition()].append(
+                    LogRecord(where, timestamp, key, value, headers)
+                )
+                ends[message.partition()] = where + 1
+            elif self._is_end(message.error(), message.partition()):
+                # Behind the last record there may be marks of transactions.
+                ends[message.partition()] = message.offset()
+        return {
+            number: self._part(number, records[number], end)
+            for number, end in ends.items()
+            if number in self._goals
+        }
+
+    def _is_end(self, error: KafkaError, partition: int) -> bool:
+        """Whether that is all; what is no partition's error is the client's, which tries again."""
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  it is named so
+            return True
+        if partition >= 0:
+            raise ConsumerError(f"read {self._topic} {partition}: {error}")
+        return False
+
+    def _part(self, number: int, records: list[LogRecord], end: int) -> Part:
+        goal = self._goals[number]
+        self._positions[number] = end
+        if end < goal:
+            return Part(records, end)
+        del self._goals[number]
+        self._consumer.pause([self._at(number, goal)])
+        return Part([record for record in records if record.offset < goal], goal)
+
+    def _at(self, number: int, offset: int) -> TopicPartition:
+        return TopicPartition(self._topic, number, offset)

@@ -1,0 +1,78 @@
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from milepost_schemas.checkpoint import Checkpoint
+from milepost_schemas.keys import Keys
+from milepost_schemas.topics import PARTITIONS
+from tests.faults.stand import Stand, until
+
+pytestmark = pytest.mark.timeout(240)
+
+REBUILD = (str(Path(sys.executable).parent / "milepost"), "rebuild", "--data", "no-stack")
+HALTING = "tests.faults.halting_rebuild"
+
+
+async def test_readers_are_answered_while_a_rebuild_is_killed_and_gone_on_with(
+    stand: Stand,
+) -> None:
+    async with stand.at_work(seed=11) as work:
+        refused = len(work.reader.refused)
+        rebuild = stand.new_rebuild("rebuild", *REBUILD)
+        rebuild.launch()
+        await until(lambda: is_begun(stand, 2))
+        rebuild.kill()
+        await stand.has_moved_on()
+        rebuild.launch()
+        assert await rebuild.wait() == 0, rebuild.log.read_text()
+        assert (await stand.meta()).generation == 2
+        await stand.has_moved_on()
+        assert work.reader.refused[refused:] == []
+    assert "0 differed" in rebuild.log.read_text()
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])
+async def test_a_rebuild_that_halts_between_close_and_switch_stops_nobody(
+    stand: Stand, name: str
+) -> None:
+    async with stand.at_work(seed=12):
+        rebuild = stand.new_rebuild("rebuild", sys.executable, "-m", HALTING, name)
+        rebuild.launch()
+        await until(lambda: is_closed(stand))
+        await until(lambda: is_taken_back(stand))
+        await stand.has_moved_on()
+        assert (await stand.meta()).generation == 1
+        if name == "SIGSTOP":
+            assert rebuild.pid is not None
+            os.kill(rebuild.pid, signal.SIGCONT)
+        else:
+            rebuild = stand.new_rebuild("clean-up", *REBUILD, "--clean-up")
+            rebuild.launch()
+        assert await rebuild.wait() == 0, rebuild.log.read_text()
+        assert (await stand.meta()).generation == (2 if name == "SIGSTOP" else 1)
+        await stand.has_moved_on()
+
+
+async def is_begun(stand: Stand, generation: int) -> bool:
+    """Whether there is anything of a generation."""
+    return any(checkpoint.next_offset for checkpoint in await checkpoints(stand, generation))
+
+
+async def is_closed(stand: Stand) -> bool:
+    """Whether all of the first generation is closed."""
+    found = await checkpoints(stand, 1)
+    return len(found) == PARTITIONS and all(checkpoint.is_closed for checkpoint in found)
+
+
+async def is_taken_back(stand: Stand) -> bool:
+    return not (await stand.meta()).switch
+
+
+async def checkpoints(stand: Stand, generation: int) -> list[Checkpoint]:
+    keys = Keys(stand.world.name)
+    names = [keys.partition(generation, number).checkpoint for number in range(PARTITIONS)]
+    async with stand.world.redis() as redis:
+        return [Checkpoint.decode(value) for value in await redis.mget(names) if value]
