@@ -285,6 +285,8 @@ class Consumer:
 
     def _has_left(self) -> bool:
         """Whether nobody takes part in the group any more; to fetch would only raise that."""
+        if self._options["group_id"] is None:
+            return False
         ended: bool = self._client._coordinator._coordination_task.cancelled()  # noqa: SLF001  as below
         return ended
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from milepost_schemas.topics import EVENTS, PARTITIONS, partition_of
 
 API_KEY = "ak_contract"
 _GENERATION = 1
-_HOUR_MS = 3_600_000
+_CLAIM_INTERVAL_S = 0.05
 
 
 class RedisLog(MemoryLog):
@@ -37,7 +38,11 @@ class RedisLog(MemoryLog):
         super().__init__()
         self._redis = redis.Redis.from_url(url)
         self._keys = keys
-        self._open()
+        self._claim()
+        self._redis.set(self._keys.meta, Meta(_GENERATION, PARTITIONS, MODEL_VERSION).encode())
+        self._closing = threading.Event()
+        self._claiming = threading.Thread(target=self._keep_claiming)
+        self._claiming.start()
 
     async def publish(self, record: Record, topic: str = EVENTS.name) -> Position:
         position = await super().publish(record, topic)
@@ -51,15 +56,23 @@ class RedisLog(MemoryLog):
         return position
 
     def close(self) -> None:
+        self._closing.set()
+        self._claiming.join()
         self._redis.close()
 
-    def _open(self) -> None:
-        """An empty read model that knows its log up to an hour from now, so 404 is certain."""
-        checkpoint = Checkpoint(1, as_of_ms=round(time.time() * 1000) + _HOUR_MS, end_offset=1)
-        for partition in range(PARTITIONS):
-            keys = self._keys.partition(_GENERATION, partition)
-            self._redis.set(keys.checkpoint, checkpoint.encode())
-        self._redis.set(self._keys.meta, Meta(_GENERATION, PARTITIONS, MODEL_VERSION).encode())
+    def _keep_claiming(self) -> None:
+        """A log at rest is known up to now, and again a moment later, so 404 is certain."""
+        while not self._closing.wait(_CLAIM_INTERVAL_S):
+            self._claim()
+
+    def _claim(self) -> None:
+        checkpoint = Checkpoint(1, as_of_ms=round(time.time() * 1000), end_offset=1).encode()
+        self._redis.mset(
+            {
+                self._keys.partition(_GENERATION, number).checkpoint: checkpoint
+                for number in range(PARTITIONS)
+            }
+        )
 
 
 @contextmanager
