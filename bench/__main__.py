@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import uvloop
 
-BENCHMARKS: Final = ("audit", "latency", "projector", "query")
+BENCHMARKS: Final = ("audit", "latency", "memory", "projector", "query", "rebuild")
 """Each is a module here with `async def run(rounds: int) -> dict`."""
 
 
