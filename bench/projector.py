@@ -75,10 +75,15 @@ async def bare(kafka: str, topic: str, total: int) -> float:
 
 @asynccontextmanager
 async def running(
-    kafka: str, redis_url: str, topic: str, module: str = "milepost_projector"
+    kafka: str,
+    redis_url: str,
+    topic: str,
+    module: str = "milepost_projector",
+    *,
+    prefix: str | None = None,
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """A projector on an empty read model of its own; its key prefix and its process."""
-    prefix = f"bench{time.monotonic_ns()}"
+    prefix = prefix or f"bench{time.monotonic_ns()}"
     environment = os.environ | {  # noqa: TID251  a child's environment, not a setting
         "MILEPOST_KAFKA_BOOTSTRAP_SERVERS": kafka,
         "MILEPOST_REDIS_URL": redis_url,
