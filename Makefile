@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-MEMBERS := schemas client services/projector services/query services/pipeline services/auditor deploy/local
+MEMBERS := schemas client primaries services/projector services/query services/pipeline services/auditor deploy/local
 PROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
 
 .PHONY: help
