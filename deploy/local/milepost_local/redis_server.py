@@ -4,18 +4,19 @@ import importlib.util
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from milepost_local.errors import MissingPartError
 from milepost_local.ports import kept_ports
 from milepost_local.servers import NativeServer
+from milepost_primaries.primaries import Primaries
+from milepost_primaries.url import RedisUrl
 
 OLDEST_REDIS = 7
 """Scripts that begin with `#!lua` need Redis 7."""
@@ -24,29 +25,38 @@ DURABLE = ("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noevictio
 """Every write is in the append-only file before it is answered; nothing is ever evicted."""
 
 
-def native_redis(directory: Path, *, log: Path) -> NativeServer:
-    """A Redis whose data lives under `directory`; its output goes to `log`."""
+def native_redis(
+    directory: Path, *, log: Path, name: str = "redis", options: Sequence[str] = ()
+) -> NativeServer:
+    """A Redis whose data lives under `directory`; its output goes to `log`.
+
+    `options` are further ones of the command line.
+    """
     port = kept_ports(directory / "ports.json", ["client"])["client"]
     address = f"redis://127.0.0.1:{port}/0"
 
     def prepare() -> list[str]:
         where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory.resolve())]
-        return [str(find_redis()), *where, *DURABLE]
+        return [str(find_redis()), *where, *DURABLE, *options]
 
     return NativeServer(
-        "redis", address, log=log, prepare=prepare, is_ready=lambda: redis_answers(address)
+        name, address, log=log, prepare=prepare, is_ready=lambda: redis_answers(address)
     )
 
 
 async def redis_answers(url: str) -> bool:
-    """Whether Redis answers and has loaded its data."""
-    client = Redis.from_url(url, socket_timeout=2.0, retry=Retry(NoBackoff(), 0))
+    """Whether every primary of the URL answers and has loaded its data."""
+    primaries = Primaries(RedisUrl.parse(url), _client, answers_within_s=2.0)
     try:
-        return bool(await client.ping())
-    except (RedisConnectionError, RedisTimeoutError):
+        return all([await redis.ping() for redis in await primaries.all()])
+    except (RedisError, OSError):
         return False
     finally:
-        await client.aclose()
+        await primaries.aclose()
+
+
+def _client(url: str) -> Redis:
+    return Redis.from_url(url, socket_timeout=2.0, retry=Retry(NoBackoff(), 0))
 
 
 def find_redis() -> Path:

@@ -45,7 +45,7 @@ async def run(settings: Settings, kafka: KafkaSettings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    read_model = RedisReadModel(str(settings.redis_url), Keys(settings.redis_prefix))
+    read_model = RedisReadModel(settings.redis_url.get_secret_value(), Keys(settings.redis_prefix))
     consumer = Consumer(
         kafka, settings.events_topic, settings.projector_group, max_records=MAX_RECORDS
     )

@@ -3,7 +3,7 @@
 -- KEYS[1] checkpoint; ARGV: expected checkpoint, new checkpoint, commands as MessagePack,
 -- then names and values of file keys in turn.
 -- Answers the checkpoint that is stored afterwards, '-' for none.
--- Every other key carries the hash tag of KEYS[1].
+-- Every other key carries the hash tag of KEYS[1]. On a cluster they are all among KEYS.
 local stored = redis.call('GET', KEYS[1]) or '-'
 -- An equal checkpoint means that this very call was applied before and its answer was lost.
 if stored ~= ARGV[1] or stored == ARGV[2] then

@@ -1,10 +1,12 @@
 """The read model in Redis, as the projector writes it."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha1
 from importlib.resources import files
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 from hiredis import pack_command
@@ -12,8 +14,10 @@ from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AskError,
     BusyLoadingError,
     ClusterDownError,
+    MovedError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -28,6 +32,8 @@ from redis.exceptions import (
 )
 from redis.typing import EncodableT
 
+from milepost_primaries.primaries import Primaries
+from milepost_primaries.url import RedisUrl
 from milepost_projector.slices import Slice
 from milepost_schemas.document import Document
 from milepost_schemas.fold import MODEL_VERSION
@@ -39,6 +45,8 @@ FIRST_GENERATION: Final = 1
 NO_CHECKPOINT: Final = b"-"
 CALL_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
+FIND_TIMEOUT_S: Final = 1.0
+"""For one node of a cluster, or one sentinel, to say where the primaries are."""
 POOL_TIMEOUT_S: Final = 5.0
 MAX_CONNECTIONS: Final = 8
 SCAN_KEYS: Final = 500
@@ -52,7 +60,10 @@ _UNAVAILABLE = (
     OutOfMemoryError,
     ClusterDownError,
     TryAgainError,
+    MovedError,
+    AskError,
 )
+_UNAVAILABLE_PREFIXES: Final = ("NOREPLICAS", "MISCONF")
 
 
 class ReadModelUnavailableError(Exception):
@@ -61,6 +72,13 @@ class ReadModelUnavailableError(Exception):
 
 class ReadModelUnfitError(Exception):
     """Redis is there but must not be written to until a person changes something."""
+
+
+class _Call(NamedTuple):
+    """What the script that applies a slice is called with."""
+
+    keys: list[str | bytes]
+    arguments: list[bytes]
 
 
 class _Connection(Connection):
@@ -78,26 +96,15 @@ class RedisReadModel:
     def __init__(self, url: str, keys: Keys, *, model_version: int = MODEL_VERSION) -> None:
         self.keys = keys
         self.model_version = model_version
-        self._pool = BlockingConnectionPool.from_url(
-            url,
-            connection_class=_Connection,
-            max_connections=MAX_CONNECTIONS,
-            timeout=POOL_TIMEOUT_S,
-            socket_timeout=None,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
-        # A connection of its own for single commands: to borrow one costs as much as the command.
-        self._redis = Redis(connection_pool=self._pool, single_connection_client=True)
+        self._primaries = Primaries(RedisUrl.parse(url), _client, answers_within_s=FIND_TIMEOUT_S)
         self._script = (files("milepost_projector") / "apply.lua").read_text()
+        self._sha = sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self._publish_script = (files("milepost_projector") / "publish.lua").read_text()
         self._swap_script = (files("milepost_projector") / "swap.lua").read_text()
-        self._sha = ""
         self._encoder = msgspec.msgpack.Encoder()
 
     async def close(self) -> None:
-        await self._redis.aclose()
-        await self._pool.aclose()
+        await self._primaries.aclose()
 
     async def meta(self, partitions: int, *, at_least: int = FIRST_GENERATION) -> Meta:
         """The live generation's metadata, made first where Redis is empty.
@@ -109,9 +116,9 @@ class RedisReadModel:
             ReadModelUnfitError: Redis may evict keys, has done so, or holds a model of other code.
         """
         await self.inspect()
-        async with _reached():
+        async with self._primary(self.keys.meta) as redis:
             ours = Meta(max(FIRST_GENERATION, at_least), partitions, self.model_version)
-            await self._redis.set(self.keys.meta, ours.encode(), nx=True)
+            await redis.set(self.keys.meta, ours.encode(), nx=True)
         stored = Meta.decode(value := await self.stored_meta())
         if stored.generation < at_least:
             newest = await self.swap(self.keys.meta, value, stored.forward(ours).encode())
@@ -125,34 +132,30 @@ class RedisReadModel:
         return stored
 
     async def inspect(self) -> None:
-        """Ask Redis whether it keeps what it is given.
+        """Ask every primary whether it keeps what it is given.
 
         Raises:
             ReadModelUnavailableError: Redis is away.
             ReadModelUnfitError: Redis may evict keys, or has done so.
         """
-        async with _reached():
-            told = await self._redis.info("memory", "stats")
-        policy, evicted = told["maxmemory_policy"], told["evicted_keys"]
-        if policy != "noeviction":
-            raise ReadModelUnfitError(
-                f"Redis has maxmemory-policy {policy} and may drop files; set it to noeviction"
-            )
-        if evicted:
-            raise ReadModelUnfitError(
-                f"Redis has evicted {evicted} keys, files perhaps among them; empty it, then reset "
-                "its count with CONFIG RESETSTAT"
-            )
+        async with self._reached():
+            primaries = await self._primaries.all()
+        for redis in primaries:
+            async with self._reached(redis):
+                told = await redis.info("memory", "stats")
+            _require_nothing_is_evicted(told["maxmemory_policy"], told["evicted_keys"])
 
     async def stored_meta(self) -> bytes:
         """The metadata as they are; ReadModelUnavailableError where there are none."""
-        async with _reached():
-            return _bytes(await self._redis.get(self.keys.meta))
+        async with self._primary(self.keys.meta) as redis:
+            return _bytes(await redis.get(self.keys.meta))
 
     async def call(self, *command: str | bytes | int) -> Any:  # noqa: ANN401  each has its own
         """The answer to one command, whose keys are all of one hash tag."""
-        async with _reached():
-            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        # A script comes before its key, and so does their number.
+        key = command[3] if command[0] == "EVAL" else command[1]
+        async with self._primary(key.decode() if isinstance(key, bytes) else str(key)) as redis:
+            return await redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
     async def swap(self, key: str, expected: bytes, value: bytes) -> bytes:
         """Replace a value if it is the expected one; what is stored then."""
@@ -161,28 +164,31 @@ class RedisReadModel:
 
     async def scan(self, pattern: str) -> AsyncIterator[list[bytes]]:
         """The names of the keys that match, a page at a time; some may come twice."""
-        cursor = 0
-        while True:
-            cursor, page = await self.call("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_KEYS)
-            yield page
-            if not cursor:
-                return
+        async with self._reached():
+            primaries = await self._primaries.all()
+        for redis in primaries:
+            cursor, is_begun = 0, False
+            while cursor or not is_begun:
+                async with self._reached(redis):
+                    cursor, page = await redis.scan(cursor, match=pattern, count=SCAN_KEYS)
+                yield [_bytes(name) for name in page]
+                is_begun = True
 
     async def checkpoint(self, keys: PartitionKeys) -> bytes:
         """The stored checkpoint as it is, `NO_CHECKPOINT` where there is none."""
-        async with _reached():
-            return _bytes(await self._redis.get(keys.checkpoint) or NO_CHECKPOINT)
+        async with self._primary(keys.tag) as redis:
+            return _bytes(await redis.get(keys.checkpoint) or NO_CHECKPOINT)
 
     async def published(self, keys: PartitionKeys) -> int:
         """The offset up to which the status topic is complete, 0 where it is not known."""
-        async with _reached():
-            return int(await self._redis.get(keys.published) or 0)
+        async with self._primary(keys.tag) as redis:
+            return int(await redis.get(keys.published) or 0)
 
     async def publish(self, keys: PartitionKeys, expected: int, reached: int) -> int:
         """Move the published position if it is the expected one; the one that is stored then."""
-        async with _reached():
+        async with self._primary(keys.tag) as redis:
             return int(
-                await self._redis.eval(
+                await redis.eval(
                     self._publish_script, 2, keys.published, keys.checkpoint, expected, reached
                 )
             )
@@ -192,8 +198,8 @@ class RedisReadModel:
     ) -> tuple[bytes, dict[bytes, Document]]:
         """The stored checkpoint, and those documents of the named files that exist."""
         prefix = keys.file("").encode()
-        async with _reached():
-            stored, *values = await self._redis.mget(
+        async with self._primary(keys.tag) as redis:
+            stored, *values = await redis.mget(
                 [keys.checkpoint, *(prefix + name for name in names)]
             )
         found = zip(names, values, strict=True)
@@ -208,8 +214,8 @@ class RedisReadModel:
         Cursor 0 is the beginning, and the end when it comes back. Every file that is there all
         the time is among them at least once.
         """
-        async with _reached():
-            after, names = await self._redis.sscan(keys.open_files, cursor, count=count)
+        async with self._primary(keys.tag) as redis:
+            after, names = await redis.sscan(keys.open_files, cursor, count=count)
         return int(after), [_bytes(name) for name in names]
 
     async def values(self, keys: PartitionKeys, names: Sequence[bytes]) -> list[bytes | None]:
@@ -224,22 +230,42 @@ class RedisReadModel:
 
         A slice was written if and only if its own checkpoint is the one that comes back.
         """
-        async with _reached():
-            if not self._sha:
-                self._sha = await self._redis.script_load(self._script)
-            try:
-                return await self._write(slices, keys)
-            except NoScriptError:
-                self._sha = await self._redis.script_load(self._script)
-                return await self._write(slices, keys)
-
-    async def _write(self, slices: Sequence[Slice], keys: Sequence[PartitionKeys]) -> list[bytes]:
-        calls = [self._call(*each) for each in zip(slices, keys, strict=True)]
+        calls: dict[Redis, list[tuple[int, _Call]]] = defaultdict(list)
+        async with self._reached():
+            for number, (slice_, at) in enumerate(zip(slices, keys, strict=True)):
+                redis = await self._primaries.of(at.tag)
+                calls[redis].append((number, self._call(slice_, at)))
         if len(calls) == 1:
-            return [_bytes(await self._redis.evalsha(self._sha, 1, *calls[0]))]
-        pipeline = self._redis.pipeline(transaction=False)
-        for call in calls:
-            pipeline.evalsha(self._sha, 1, *call)
+            ((redis, of),) = calls.items()
+            return await self._write(redis, [call for _, call in of])
+        # All are waited for: none goes on behind the back of the next try.
+        written = await asyncio.gather(
+            *(self._write(redis, [call for _, call in of]) for redis, of in calls.items()),
+            return_exceptions=True,
+        )
+        answers: dict[int, bytes] = {}
+        for of, stored in zip(calls.values(), written, strict=True):
+            if isinstance(stored, BaseException):
+                raise stored
+            answers |= {number: answer for (number, _), answer in zip(of, stored, strict=True)}
+        return [answers[number] for number in range(len(slices))]
+
+    async def _write(self, redis: Redis, calls: Sequence[_Call]) -> list[bytes]:
+        """Run the calls of one primary, which may not know the script yet or not any more."""
+        async with self._reached(redis):
+            try:
+                return await self._run(redis, calls)
+            except NoScriptError:
+                await redis.script_load(self._script)
+                return await self._run(redis, calls)
+
+    async def _run(self, redis: Redis, calls: Sequence[_Call]) -> list[bytes]:
+        if len(calls) == 1:
+            keys, arguments = calls[0]
+            return [_bytes(await redis.evalsha(self._sha, len(keys), *keys, *arguments))]
+        pipeline = redis.pipeline(transaction=False)
+        for keys, arguments in calls:
+            pipeline.evalsha(self._sha, len(keys), *keys, *arguments)
         # redis-py would wrap an error's text in the command, and its code would not be first.
         answers: list[Any] = await pipeline.execute(raise_on_error=False)
         for answer in answers:
@@ -247,15 +273,70 @@ class RedisReadModel:
                 raise answer
         return answers
 
-    def _call(self, slice_: Slice, keys: PartitionKeys) -> tuple[str | bytes, ...]:
-        """The script's key and arguments."""
+    def _call(self, slice_: Slice, keys: PartitionKeys) -> _Call:
+        names: list[str | bytes] = [keys.checkpoint]
+        if self._primaries.is_cluster:
+            # All, so that a cluster that moves their slot refuses the script before it begins.
+            names += slice_.records[::2]
+            names += {str(command[1]) for command in slice_.commands if command[0] != "PUBLISH"}
         commands = self._encoder.encode(slice_.commands)
-        return (
-            keys.checkpoint,
-            slice_.expected,
-            slice_.checkpoint,
-            commands,
-            *slice_.records,
+        return _Call(names, [slice_.expected, slice_.checkpoint, commands, *slice_.records])
+
+    @asynccontextmanager
+    async def _primary(self, key: str) -> AsyncIterator[Redis]:
+        """Where the key is; calls to it are bounded and their errors are the projector's."""
+        async with self._reached():
+            redis = await self._primaries.of(key)
+        async with self._reached(redis):
+            yield redis
+
+    @asynccontextmanager
+    async def _reached(self, redis: Redis | None = None) -> AsyncIterator[None]:
+        """Bound the calls in time, and turn what says that Redis is away into our error.
+
+        The client's own time-out would put a task in front of every command.
+        """
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                yield
+        except (*_UNAVAILABLE, TimeoutError, OSError) as error:
+            self._forget(redis)
+            raise ReadModelUnavailableError(f"{type(error).__name__}: {error}") from error
+        except ResponseError as error:
+            # Redis says these by a prefix only, for want of classes of their own.
+            if str(error).startswith(_UNAVAILABLE_PREFIXES):
+                raise ReadModelUnavailableError(f"Redis: {error}") from error
+            raise
+
+    def _forget(self, redis: Redis | None) -> None:
+        if redis is not None:
+            self._primaries.forget(redis)
+
+
+def _client(url: str) -> Redis:
+    """A client that repeats nothing by itself."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        connection_class=_Connection,
+        max_connections=MAX_CONNECTIONS,
+        timeout=POOL_TIMEOUT_S,
+        socket_timeout=None,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    # A connection of its own for single commands: to borrow one costs as much as the command.
+    return Redis(connection_pool=pool, single_connection_client=True)
+
+
+def _require_nothing_is_evicted(policy: str, evicted: int) -> None:
+    if policy != "noeviction":
+        raise ReadModelUnfitError(
+            f"Redis has maxmemory-policy {policy} and may drop files; set it to noeviction"
+        )
+    if evicted:
+        raise ReadModelUnfitError(
+            f"Redis has evicted {evicted} keys, files perhaps among them; empty it, then reset "
+            "its count with CONFIG RESETSTAT"
         )
 
 
@@ -264,24 +345,3 @@ def _bytes(value: bytes | str | None) -> bytes:
     if not isinstance(value, bytes):
         raise ReadModelUnavailableError("Redis lost a key between two commands")
     return value
-
-
-@asynccontextmanager
-async def _reached() -> AsyncIterator[None]:
-    """Bound the calls in time, and turn what says that Redis is away into the projector's error.
-
-    The client's own time-out would put a task in front of every command.
-    """
-    try:
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            yield
-    except (*_UNAVAILABLE, TimeoutError) as error:
-        raise ReadModelUnavailableError(f"{type(error).__name__}: {error}") from error
-    except ResponseError as error:
-        # Redis says these by a prefix only, for want of classes of their own.
-        if str(error).startswith(_UNAVAILABLE_PREFIXES):
-            raise ReadModelUnavailableError(f"Redis: {error}") from error
-        raise
-
-
-_UNAVAILABLE_PREFIXES: Final = ("NOREPLICAS", "MISCONF")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import msgspec
-from pydantic import RedisDsn, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from milepost.connection import KafkaSettings
 from milepost.errors import MilepostError
@@ -34,7 +34,7 @@ def find_source(data: Path) -> Source:
         if stack is None:
             settings, kafka = Settings(), KafkaSettings()
         else:
-            settings = Settings(redis_url=RedisDsn(stack.redis_url))
+            settings = Settings(redis_url=SecretStr(stack.redis_url))
             kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
     except ValidationError as error:
         raise NoTargetError(
@@ -45,7 +45,7 @@ def find_source(data: Path) -> Source:
         kafka,
         settings.events_topic,
         settings.projector_group,
-        str(settings.redis_url),
+        settings.redis_url.get_secret_value(),
         settings.redis_prefix,
     )
 

@@ -1,8 +1,9 @@
 """What the projector is told by its environment."""
 
-from pydantic import Field, PositiveFloat, RedisDsn
+from pydantic import Field, PositiveFloat, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from milepost_primaries.url import RedisUrl
 from milepost_schemas.keys import DEFAULT_PREFIX
 from milepost_schemas.topics import DEAD_LETTER, EVENTS, STATUS
 
@@ -10,9 +11,11 @@ from milepost_schemas.topics import DEAD_LETTER, EVENTS, STATUS
 class Settings(BaseSettings):
     """Environment variables with the prefix `MILEPOST_`; Kafka's are `KafkaSettings`."""
 
-    model_config = SettingsConfigDict(env_prefix="MILEPOST_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MILEPOST_", frozen=True, hide_input_in_errors=True
+    )
 
-    redis_url: RedisDsn
+    redis_url: SecretStr
     redis_prefix: str = DEFAULT_PREFIX
     events_topic: str = EVENTS.name
     dead_letter_topic: str = DEAD_LETTER.name
@@ -26,3 +29,9 @@ class Settings(BaseSettings):
     stalled_after_s: PositiveFloat = 60
     failed_after_s: PositiveFloat = 900
     queued_failed_after_s: PositiveFloat = 86_400
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, url: SecretStr) -> SecretStr:
+        RedisUrl.parse(url.get_secret_value())
+        return url
