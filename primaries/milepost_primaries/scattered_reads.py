@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -47,6 +47,21 @@ class ScatteredReads:
         if values.get(first, UNREACHABLE) == UNREACHABLE:
             raise RedisConnectionError("a primary does not answer")
         return [values.get(key, UNREACHABLE) for key in keys]
+
+    async def info(self, *sections: str) -> list[dict[str, Any]]:
+        """What each primary says of itself.
+
+        Raises:
+            RedisError, OSError: one of them does not answer.
+        """
+        told: list[dict[str, Any]] = []
+        for redis in await self._primaries.all():
+            try:
+                told.append(await redis.info(*sections))
+            except (RedisError, OSError):
+                self._primaries.forget(redis)
+                raise
+        return told
 
     async def _values(self, keys: Sequence[str]) -> Values:
         values: Values = {}

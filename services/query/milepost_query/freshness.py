@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from milepost_primaries.scattered_reads import UNREACHABLE
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.times import format_ms
 
-Obstacle = Literal["missing", "unreadable", "recovering", "behind"]
-"""Why a partition is not answered from: no checkpoint, none that can be read, Redis lost its tail
-as the projector says, or as this process can tell from what it has seen before."""
+Obstacle = Literal["missing", "unreachable", "unreadable", "recovering", "behind"]
+"""Why a partition is not answered from: no checkpoint, its part of Redis is away, none that can be
+read, Redis lost its tail as the projector says, or as this process can tell from what it has seen
+before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Partition:
     def _judge(self, value: bytes | None) -> Freshness:
         if value is None:
             return Freshness("missing")
+        if value == UNREACHABLE:
+            return Freshness("unreachable")
         try:
             checkpoint = Checkpoint.decode(value)
         except ValueError:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 import structlog
@@ -15,6 +15,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.typing import EncodableT
 
+from milepost_primaries.primaries import Primaries
+from milepost_primaries.scattered_reads import ScatteredReads
+from milepost_primaries.url import RedisUrl
 from milepost_query.addresses import FileAddress
 from milepost_query.freshness import Freshness, Highest, Obstacle, Partition
 from milepost_query.layout import Layout
@@ -27,6 +30,8 @@ CONNECT_TIMEOUT_S: Final = 0.3
 READ_TIMEOUT_S: Final = 0.5
 """For all of a read, connecting again included; who waits for the next one waits twice that."""
 INSPECT_INTERVAL_S: Final = 1.0
+PRIMARY_TIMEOUT_S: Final = 0.2
+"""For one of several: the read goes on without it."""
 
 _LAYOUT_READS: Final = 3
 """Reads within one request that may find that the generation has just been switched."""
@@ -54,13 +59,38 @@ class _Connection(Connection):
 
 
 @asynccontextmanager
-async def connect(url: str) -> AsyncIterator[Redis]:
-    """The one way to a Redis client; connects on first use and again whenever it has to.
+async def connect(url: str) -> AsyncIterator[Redis | ScatteredReads]:
+    """The one way to Redis; connects on first use and again whenever it has to.
 
-    It has a single connection, because reads are shared and follow each other. A lost connection
-    is tried once more, because a restarted Redis leaves a dead one behind. Reads have a deadline
-    of their own, at half the cost of the client's: a read that is cancelled by it drops the
-    connection, so that no answer is ever taken for another's.
+    There is a single connection to each server, because reads are shared and follow each other. A
+    read that loses it is tried once more: where it was, because a restarted Redis leaves a dead
+    one behind, or where the cluster or the sentinels say that it is now.
+    """
+    address = RedisUrl.parse(url)
+    if address.kind == "single":
+        async with _client(url, retries=1, is_single=True) as redis:
+            yield redis
+        await redis.connection_pool.aclose()
+        return
+    # Only a single connection that is never made again stays with the server whose role was seen,
+    # but pipelines, which only a cluster needs, want one of their own.
+    is_single = address.kind == "sentinel"
+    primaries = Primaries(
+        address,
+        lambda found: _client(found, retries=0, is_single=is_single),
+        answers_within_s=PRIMARY_TIMEOUT_S,
+    )
+    try:
+        yield ScatteredReads(primaries, answers_within_s=PRIMARY_TIMEOUT_S)
+    finally:
+        await primaries.aclose()
+
+
+def _client(url: str, *, retries: int, is_single: bool) -> Redis:
+    """A client with one connection.
+
+    Reads have a deadline of their own, at half the cost of the client's: a read that is cancelled
+    by it drops the connection, so that no answer is ever taken for another's.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -70,22 +100,21 @@ async def connect(url: str) -> AsyncIterator[Redis]:
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=None,
         socket_keepalive=True,
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
         protocol=2,
     )
-    async with Redis(connection_pool=pool, single_connection_client=True) as redis:
-        yield redis
-    await pool.aclose()
+    return Redis(connection_pool=pool, single_connection_client=is_single)
 
 
 class ReadModel:
     """Reads documents together with their partition's checkpoint and the metadata.
 
     All three come from one round trip, shared by every request that arrives while the one before
-    is in flight. On a cluster that would be one MGET for each hash tag.
+    is in flight. On a cluster, documents and checkpoint of a partition still come from one MGET,
+    and the metadata after them all: whatever generation they name was live when those were read.
     """
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis | ScatteredReads, keys: Keys) -> None:
         self._redis = redis
         self._keys = keys
         self._reads = SharedReads(self._fetch)
@@ -102,12 +131,12 @@ class ReadModel:
         while True:
             try:
                 async with asyncio.timeout(READ_TIMEOUT_S):
-                    told = await self._redis.info("memory", "stats")
+                    defects = [_defect(told) for told in await _inspected(self._redis)]
             except (RedisError, OSError) as error:
                 # What was found last stands; a Redis that is away answers no reads either.
                 _log.debug("redis_not_inspected", error=type(error).__name__)
             else:
-                self._take_defect(_defect(told["maxmemory_policy"], told["evicted_keys"]))
+                self._take_defect(next(filter(None, defects), None))
             await asyncio.sleep(INSPECT_INTERVAL_S)
 
     async def read(self, address: FileAddress) -> Reading:
@@ -206,11 +235,18 @@ class ReadModel:
                 _log.error("redis_lost", error=type(error).__name__)
 
 
-def _defect(policy: str, evicted: int) -> str | None:
+async def _inspected(redis: Redis | ScatteredReads) -> list[dict[str, Any]]:
+    """What every primary says of itself."""
+    if isinstance(redis, ScatteredReads):
+        return await redis.info("memory", "stats")
+    return [await redis.info("memory", "stats")]
+
+
+def _defect(told: dict[str, Any]) -> str | None:
     """Why Redis cannot be believed when it has no such file, None if it can."""
-    if policy != "noeviction":
+    if told["maxmemory_policy"] != "noeviction":
         return "Redis may drop files: its maxmemory-policy is not noeviction"
-    if evicted:
+    if told["evicted_keys"]:
         return "Redis has dropped keys, files perhaps among them"
     return None
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from milepost_primaries.url import RedisUrl
 from milepost_schemas.keys import DEFAULT_PREFIX
 
 
@@ -19,7 +20,7 @@ class QuerySettings(BaseSettings):
     )
 
     redis_url: SecretStr
-    """`redis://` or `rediss://` address; it may hold a password."""
+    """One Redis, a cluster or sentinels, as `RedisUrl` says; it may hold a password."""
     redis_prefix: str = DEFAULT_PREFIX
     """Start of every key of the read model."""
     api_keys_file: Path
@@ -27,3 +28,9 @@ class QuerySettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65_535)
     """0 takes any free port and logs which."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, url: SecretStr) -> SecretStr:
+        RedisUrl.parse(url.get_secret_value())
+        return url
