@@ -108,7 +108,7 @@ def container_kafka(directory: Path, *, log: Path) -> ContainerServer:
             kafka_properties(
                 listeners="PLAINTEXT://:9092,CONTROLLER://127.0.0.1:9093",
                 advertised=f"PLAINTEXT://{address}",
-                controller="127.0.0.1:9093",
+                controllers=["127.0.0.1:9093"],
                 data=f"{_MOUNTED}/data",
             )
         )
