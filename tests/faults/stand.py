@@ -209,7 +209,7 @@ class Stand:
         async with self.world.redis() as redis:
             live = await live_generation(redis, self.world.name)
             model = expected_model(log, self.world.name, live)
-            assert await stored_model(redis, self.world.name) == model
+            assert await stored_model(redis, self.world.name, live) == model
         kept = {(n, record.offset): record.value for n, each in log.items() for record in each}
         assert load.values.items() <= kept.items()
         assert _rejected(log).items() <= (await self._dead_letters()).items()

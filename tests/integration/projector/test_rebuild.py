@@ -55,7 +55,7 @@ async def assert_the_model_is_the_fold(world: World, generation: int) -> None:
     log = await read_log(world.kafka.bootstrap_servers, world.events)
     expected = expected_model(log, world.name, generation)
     async with world.redis() as redis:
-        assert await stored_model(redis, world.name) == expected
+        assert await stored_model(redis, world.name, generation) == expected
         stray = [key async for key in redis.scan_iter(f"{world.name}:{{g*")]
         assert all(key.startswith(f"{world.name}:{{g{generation}.".encode()) for key in stray)
         meta = Meta.decode(await redis.get(Keys(world.name).meta))
