@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, OffsetOutOfRangeError
+from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
 from milepost.admin import committed_notes, count_partitions
 from milepost.connection import KafkaSettings
-from milepost.errors import ConsumerError, KafkaUnavailableError
+from milepost.errors import ConsumerError, KafkaUnavailableError, OffsetGoneError
 from milepost.log_reader import LogReader, Record, kafka_errors
 
 __all__ = ["Consumer", "Fetched", "Record"]
@@ -25,6 +25,8 @@ STOP_TIMEOUT_S: Final = 5
 COMMIT_TIMEOUT_S: Final = 5
 """A commit that waits for a group's coordinator does so for ever."""
 REBALANCE_TIMEOUT_S: Final = 30
+METADATA_AGE_S: Final = 5
+"""A group's leader sees a topic that was made anew this late, and has no partitions until then."""
 MAX_POLL_INTERVAL_S: Final = 15 * 60
 """An owner that waits for Redis or for a long step does not fetch, and is not dead."""
 
@@ -94,6 +96,7 @@ class Consumer:
             "auto_offset_reset": "none",
             "isolation_level": "read_committed",
             "fetch_max_wait_ms": 500,
+            "metadata_max_age_ms": METADATA_AGE_S * 1000,
             "max_partition_fetch_bytes": 128 * 1024,
             "max_poll_interval_ms": MAX_POLL_INTERVAL_S * 1000,
             "rebalance_timeout_ms": REBALANCE_TIMEOUT_S * 1000,
@@ -172,10 +175,8 @@ class Consumer:
                 )
         except KafkaUnavailableError:
             pass
-        except ConsumerError as error:
-            if not isinstance(error.__cause__, OffsetOutOfRangeError):
-                raise
-            for at in error.__cause__.args[0]:
+        except OffsetGoneError as error:
+            for at in error.__cause__.args[0]:  # type: ignore[union-attr]  # aiokafka names them
                 self.close(at.partition)
         self._fetches += 1
         return await self._fetched(batches)

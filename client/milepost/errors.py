@@ -126,6 +126,10 @@ class ConsumerError(MilepostError):
     """Kafka refuses a consumer for good, for example for want of a permission."""
 
 
+class OffsetGoneError(ConsumerError):
+    """The log holds nothing at an offset: retention has passed it, or the log ends before it."""
+
+
 class ApiError(MilepostError):
     """The query service answered with an error; the attributes are its envelope's.
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from milepost.connection import KafkaSettings
-from milepost.errors import ConsumerError, KafkaUnavailableError
+from milepost.errors import ConsumerError, KafkaUnavailableError, OffsetGoneError
 
 READ_TIMEOUT_S: Final = 10.0
 ANSWER_TIMEOUT_S: Final = 5.0
@@ -40,12 +40,15 @@ def kafka_errors(what: str) -> Iterator[None]:
 
     Raises:
         KafkaUnavailableError: trying again may help.
+        OffsetGoneError: it will not, at that offset.
         ConsumerError: it will not.
     """
     try:
         yield
     except TimeoutError as error:
         raise KafkaUnavailableError(f"{what}: no answer in time") from error
+    except OffsetOutOfRangeError as error:
+        raise OffsetGoneError(f"{what}: out of range") from error
     except KafkaError as error:
         reason = f"{what}: {type(error).__name__} {error}"
         if error.retriable or isinstance(error, KafkaTimeoutError):
@@ -96,7 +99,11 @@ class LogReader:
                 return self._numbers(await self._client.beginning_offsets(self._at(partitions)))
 
     async def record(self, partition: int, offset: int) -> Record | None:
-        """The record at an offset, None if the log has others around it but none there."""
+        """The record at an offset, None if the log has others around it but none there.
+
+        Raises:
+            OffsetGoneError: the offset lies before the log's beginning, or beyond its end.
+        """
         found, _ = await self._read(partition, offset, 1)
         return found[0] if found and found[0].offset == offset else None
 
@@ -106,6 +113,9 @@ class LogReader:
         """The next records from an offset on, and the offset to go on from.
 
         Waits for records; ask for none at the end of the log.
+
+        Raises:
+            OffsetGoneError: the offset lies before the log's beginning, or beyond its end.
         """
         return await self._read(partition, offset, max_records)
 

@@ -93,6 +93,15 @@ async def test_records_that_retention_took_away_unread_are_counted_and_gone_on_b
         assert set(await answers(stand, client, files)) == {50}
 
 
+async def recreate(stand: Stand, admin: AIOKafkaAdminClient) -> None:
+    """Put another log in the place of the one that was projected."""
+    await admin.delete_topics([stand.world.events])
+    async with asyncio.timeout(60):
+        while stand.world.events in await admin.list_topics():  # noqa: ASYNC110  no event tells
+            await asyncio.sleep(0.05)
+    await stand.world.create()
+
+
 async def test_another_log_under_the_same_name_stops_the_partitions_and_is_told(
     stand: Stand, admin: AIOKafkaAdminClient
 ) -> None:
@@ -102,15 +111,38 @@ async def test_another_log_under_the_same_name_stops_the_partitions_and_is_told(
         ends = await publish(stand, [10, 20], files)
         await caught_up(stand.world, ends)
         await stand.projector.stop()
-        await admin.delete_topics([stand.world.events])
-        async with asyncio.timeout(60):
-            while stand.world.events in await admin.list_topics():  # noqa: ASYNC110  no event tells
-                await asyncio.sleep(0.05)
-        await stand.world.create()
+        await recreate(stand, admin)
         await publish(stand, [60, 70, 80, 90], others)
 
         stand.projector.launch()
         await until(lambda: {each["partition"] for each in stand.logged("wrong_log")} == {*ends})
         assert await answers(stand, client, files) == [20] * FILES
         assert {*await answers(stand, client, others)} == {503}
+        assert stand.projector.pid is not None
+
+
+@pytest.mark.parametrize("is_noticed", [True, False], ids=["noticed", "unnoticed"])
+async def test_a_log_that_is_replaced_under_a_running_projector_is_never_mixed_in(
+    stand: Stand, admin: AIOKafkaAdminClient, *, is_noticed: bool
+) -> None:
+    """A projector that sleeps meanwhile finds a longer log, and its client reads on in that."""
+    files, others = range(FILES), range(FILES, 2 * FILES)
+    stand.launch()
+    async with stand.client() as client:
+        ends = await publish(stand, [10, 20], files)
+        await caught_up(stand.world, ends)
+        if not is_noticed:
+            stand.send(signal.SIGSTOP)
+        await recreate(stand, admin)
+        await publish(stand, [60, 70, 80, 90], files)
+        await publish(stand, [60], others)
+        stand.send(signal.SIGCONT)
+
+        await until(
+            lambda: {each["partition"] for each in stand.logged("wrong_log")} == {*ends},
+            within_s=60,
+        )
+        assert await answers(stand, client, files) == [20] * FILES
+        assert {*await answers(stand, client, others)} == {503}
+        assert {number: at for number, (at, _) in (await stand.positions()).items()} == ends
         assert stand.projector.pid is not None

@@ -17,6 +17,7 @@ from milepost.publisher import Publisher
 from milepost_projector.dead_letters import DeadLetters
 from milepost_projector.event_log import EventLog
 from milepost_projector.gauges import Gauges
+from milepost_projector.log_identity import LogIdentity
 from milepost_projector.logs import configure_logs
 from milepost_projector.metrics import Metrics
 from milepost_projector.opener import Opener
@@ -51,6 +52,7 @@ async def run(settings: Settings, kafka: KafkaSettings) -> None:
     )
     status_topic = StatusTopic(kafka, settings.status_topic, settings.projector_group)
     publisher = Publisher(kafka, max_record_bytes=MAX_DEAD_LETTER_BYTES)
+    identity = LogIdentity(kafka, settings.events_topic)
     limits = Limits(
         settings.stalled_after_s, settings.failed_after_s, settings.queued_failed_after_s
     )
@@ -68,7 +70,9 @@ async def run(settings: Settings, kafka: KafkaSettings) -> None:
             consumer,
             read_model,
             DeadLetters(publisher, settings.dead_letter_topic, settings.events_topic),
-            Opener(consumer, read_model, status_topic, partitions, metrics=metrics),
+            Opener(
+                consumer, read_model, status_topic, partitions, identity=identity, metrics=metrics
+            ),
             instruments=Instruments(now_ms, metrics),
             watch=Watch(
                 read_model,

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import structlog
 
 from milepost.consumer import Consumer
-from milepost.errors import KafkaUnavailableError
+from milepost.errors import KafkaUnavailableError, OffsetGoneError
+from milepost_projector.log_identity import LogIdentity
 from milepost_projector.metrics import Metrics
 from milepost_projector.opening import (
     LogBounds,
@@ -39,15 +40,17 @@ class Opened(NamedTuple):
 class Opener:
     """Opens partitions of the live generation; remembers those that must stay closed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one for each thing that it works with
         self,
         consumer: Consumer,
         read_model: RedisReadModel,
         status_topic: StatusTopic,
         partitions: int,
         *,
+        identity: LogIdentity,
         metrics: Metrics,
     ) -> None:
+        self.identity = identity
         self.refused: set[int] = set()
         """Partitions whose log is not the one that the read model was built from."""
         self.switches = SwitchWatch(read_model)
@@ -73,6 +76,8 @@ class Opener:
         self._consumer.note = str(meta.generation)
         if await self.switches.is_under_way() or not await self._still_own(partitions):
             return []
+        # Before anything is read from the log: what is verified below is then true of this one.
+        log_id = await self.identity.ask()
         # Before any position is read: what a former owner has not committed by now, it never will.
         await asyncio.gather(*map(self._status_topic.fence, partitions))
         beginnings = await self._consumer.log.beginning_offsets(partitions)
@@ -83,12 +88,15 @@ class Opener:
             keys = self._read_model.keys.partition(meta.generation, number)
             bounds = LogBounds(beginnings[number], ends[number], committed[number])
             try:
-                opened += await self._opened(Partition(number, meta.generation, keys), bounds)
+                opened += await self._opened(
+                    Partition(number, meta.generation, keys, log_id=log_id), bounds
+                )
             except WrongLogError as error:
                 log.error("wrong_log", partition=number, reason=str(error))  # noqa: TRY400  a finding
                 self.refused.add(number)
                 self._metrics.progress.refused[number] = str(error)
-            except KafkaUnavailableError as error:
+            except (KafkaUnavailableError, OffsetGoneError) as error:
+                # The next attempt reads the bounds again.
                 self._metrics.not_now(error)
                 log.warning("not_now", partition=number, reason=str(error))
         # Redis may have been wiped since the first look. If it is wiped after this one, the

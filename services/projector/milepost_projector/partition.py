@@ -40,6 +40,8 @@ class Partition(NamedTuple):
     keys: PartitionKeys
     is_live: bool = True
     """Whether anybody is to be told of its changes."""
+    log_id: str = ""
+    """The log that it was opened on: records of no other may be written to it."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class PartitionFold:
         self.keys = partition.keys
         self.checkpoint = checkpoint
         """What the newest slice leaves behind; how far the fold is."""
+        self.log_id = partition.log_id
         self._possible = [checkpoint.encode()]
         self.freshness = Freshness(self.checkpoint.as_of_ms)
         self._partitions = partitions

@@ -195,6 +195,7 @@ class Projector:
 
     async def _write(self, work: Sequence[tuple[PartitionFold, Folded]]) -> None:
         """Dead letters first, then the slices: an offset passes only what is safe."""
+        work = await self._opener.identity.sift(work, self._drop, self._metrics.not_now)
         with self._metrics.batch(folded for _, folded in work):
             await self._write_all(work)
 

@@ -9,7 +9,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from milepost.log_reader import LogReader
+import structlog
+
+from milepost.errors import KafkaUnavailableError, OffsetGoneError
+from milepost.log_reader import LogReader, Record
 from milepost_projector.metrics import Metrics
 from milepost_projector.partition import Partition
 from milepost_projector.read_model import RedisReadModel
@@ -26,6 +29,8 @@ PAUSE_PER_DOCUMENT_S: Final = 0.003
 MAX_PENDING: Final = 5_000
 """Documents that wait in memory; with more, they are read from Redis when their turn comes."""
 CHUNK_RECORDS: Final = 2_000
+
+log = structlog.get_logger()
 
 
 class PublishedElsewhereError(Exception):
@@ -129,9 +134,7 @@ class Publication:
 
     async def _read(self, applied: int) -> tuple[Sequence[Document], int]:
         """The documents that changed next after the published position, and the one after them."""
-        records, position = await self._means.log.records(
-            self.number, self.published, CHUNK_RECORDS
-        )
+        records, position = await self._next_records(applied)
         reached = min(position, applied)
         names = [*{record.key for record in records if record.key and record.offset < applied}]
         _, documents = await self._means.read_model.load(self._partition.keys, names)
@@ -139,6 +142,19 @@ class Publication:
             # All that was offered so far is in Redis, and has just been read.
             self._pending = {}
         return [*documents.values()], reached
+
+    async def _next_records(self, applied: int) -> tuple[Sequence[Record], int]:
+        """What the log has after the published position, and the position after that."""
+        try:
+            return await self._means.log.records(self.number, self.published, CHUNK_RECORDS)
+        except OffsetGoneError as error:
+            gone = error
+        beginning = (await self._means.log.beginning_offsets([self.number]))[self.number]
+        if beginning <= self.published:
+            raise KafkaUnavailableError(str(gone)) from gone
+        missing = min(beginning, applied) - self.published
+        log.error("statuses_missing", partition=self.number, records=missing)
+        return (), beginning
 
     async def _advance(self, reached: int) -> None:
         stored = await self._means.read_model.publish(self._partition.keys, self.published, reached)
