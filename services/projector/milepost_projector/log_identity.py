@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -14,6 +15,8 @@ from milepost_projector.outages import Report, persevere
 from milepost_projector.partition import Folded, PartitionFold
 
 ANSWER_TIMEOUT_S: Final = 5.0
+FRESH_S: Final = 1.0
+"""How long an answer is relied on: no log is replaced and outgrown by its successor as fast."""
 
 _OPTIONS: Final[dict[str, str | int]] = {"log_level": 0, "reconnect.backoff.max.ms": 500}
 _REFUSALS: Final = (
@@ -30,13 +33,19 @@ Work = Sequence[tuple[PartitionFold, Folded]]
 class LogIdentity:
     """Asks Kafka for the topic's id, which no other log ever has.
 
-    Consumers fetch by name and do not notice when the log behind it is replaced by a longer one. An
-    answer that is the same before and after records were read says that they are that log's.
+    Consumers fetch by name and do not notice when the log behind it is replaced by a longer one.
+    The question is repeated beside the work: a write waits for it only after a standstill.
     """
 
     def __init__(self, connection: KafkaSettings, topic: str) -> None:
         self._topic = topic
         self._client = AdminClient({**connection.librdkafka_options(), **_OPTIONS})
+        self._known = ""
+        self._asked_at = -FRESH_S
+
+    async def refresh(self) -> None:
+        """Ask, for those who rely on the last answer."""
+        await self.ask()
 
     async def ask(self) -> str:
         """The id of the log that is there now.
@@ -45,6 +54,7 @@ class LogIdentity:
             KafkaUnavailableError: Kafka does not answer, or has no such topic at the moment.
             ConsumerError: it refuses to.
         """
+        asked_at = monotonic()
         names = TopicCollection([self._topic])
         asked = self._client.describe_topics(names, request_timeout=ANSWER_TIMEOUT_S)
         try:
@@ -54,15 +64,18 @@ class LogIdentity:
             if error.args[0].code() in _REFUSALS:
                 raise ConsumerError(reason) from error
             raise KafkaUnavailableError(reason) from error
-        return str(described.topic_id)
+        self._known, self._asked_at = str(described.topic_id), asked_at
+        return self._known
 
     async def sift(self, work: Work, drop: Callable[[PartitionFold], None], report: Report) -> Work:
         """The work that may be written; partitions that were opened on another log are dropped.
 
-        Records that came before the call are of the log that they are taken for, if that is there
-        now: an id never comes back. While Kafka cannot say, nothing is written.
+        After a standstill, of this process or of Kafka, the question comes first. While Kafka
+        cannot say, nothing is written.
         """
-        log_id = await persevere(self.ask, report)
+        log_id = self._known
+        if monotonic() - self._asked_at > FRESH_S:
+            log_id = await persevere(self.ask, report)
         for fold, _ in work:
             if fold.log_id != log_id:
                 log.warning("log_replaced", partition=fold.number, was=fold.log_id, now=log_id)

@@ -33,6 +33,7 @@ COMMIT_INTERVAL_S: Final = 0.1
 LOOK_INTERVAL_S: Final = 0.25
 INSPECT_INTERVAL_S: Final = 1.0
 META_INTERVAL_S: Final = 1.0
+IDENTITY_INTERVAL_S: Final = 0.25
 GRACE_S: Final = 5.0
 UNFIT_INTERVAL_S: Final = 5.0
 LOAD_KEYS: Final = 500
@@ -96,6 +97,9 @@ class Projector:
                 background.create_task(repeat(self._watch.look, LOOK_INTERVAL_S, not_now)),
                 background.create_task(repeat(self._inspect, INSPECT_INTERVAL_S, not_now)),
                 background.create_task(repeat(self._follow_generation, META_INTERVAL_S, not_now)),
+                background.create_task(
+                    repeat(self._opener.identity.refresh, IDENTITY_INTERVAL_S, not_now)
+                ),
             ]
             await asyncio.wait([told])
             await asyncio.wait([working], timeout=GRACE_S)
