@@ -52,5 +52,7 @@ async def repeat(work: Callable[[], Awaitable[None]], interval_s: float, report:
 async def pause(stopping: asyncio.Event, seconds: float = RETRY_INTERVAL_S) -> None:
     """Wait, but no longer than until told to stop."""
     waiting = asyncio.create_task(stopping.wait())
-    await asyncio.wait([waiting], timeout=seconds)
-    waiting.cancel()
+    try:
+        await asyncio.wait([waiting], timeout=seconds)
+    finally:
+        waiting.cancel()

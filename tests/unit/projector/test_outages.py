@@ -1,0 +1,14 @@
+import asyncio
+
+from milepost_projector.outages import pause
+
+
+async def test_a_pause_that_is_cut_short_leaves_no_task_behind() -> None:
+    before = asyncio.all_tasks()
+    pausing = asyncio.create_task(pause(asyncio.Event(), 60))
+    await asyncio.sleep(0)
+    pausing.cancel()
+    await asyncio.wait([pausing])
+    # The task that waits for the stop ends in the loop's next turn.
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
