@@ -15,7 +15,7 @@ from milepost.errors import KafkaUnavailableError, OffsetGoneError
 from milepost.log_reader import LogReader, Record
 from milepost_projector.metrics import Metrics
 from milepost_projector.partition import Partition
-from milepost_projector.read_model import RedisReadModel
+from milepost_projector.read_model import NO_CHECKPOINT, RedisReadModel
 from milepost_projector.status_topic import StatusTopic
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.document import Document
@@ -137,7 +137,10 @@ class Publication:
         records, position = await self._next_records(applied)
         reached = min(position, applied)
         names = [*{record.key for record in records if record.key and record.offset < applied}]
-        _, documents = await self._means.read_model.load(self._partition.keys, names)
+        stored, documents = await self._means.read_model.load(self._partition.keys, names)
+        # A Redis that lost its tail has older documents than the topic may have already.
+        if stored == NO_CHECKPOINT or Checkpoint.decode(stored).next_offset < applied:
+            raise PublishedElsewhereError(f"Redis is back at {stored.decode()}, not at {applied}")
         if reached == self._applied:
             # All that was offered so far is in Redis, and has just been read.
             self._pending = {}
