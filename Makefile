@@ -31,6 +31,7 @@ test: install  ## Run the whole test suite against real Kafka and Redis
 .PHONY: faults
 faults: install  ## Break everything 200 times under load: make faults ARGS="--faults 20 --seed 1"
 	@$(BIN)/python -m tests.faults.campaign $(ARGS)
+	@$(BIN)/python -m pytest tests/property/test_protocol.py --hypothesis-profile=faults
 
 .PHONY: check
 check: install  ## Check format, lint, types and import rules

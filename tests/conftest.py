@@ -5,11 +5,17 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from milepost_local.docker_daemon import docker_answers
 from milepost_local.providers import provide_kafka, provide_redis
 from milepost_local.servers import Server
 from milepost_local.settings import LocalSettings
+
+# Without a deadline: a machine under load is no counterexample.
+settings.register_profile("milepost", deadline=None, print_blob=True)
+settings.register_profile("faults", settings.get_profile("milepost"), max_examples=10_000)
+settings.load_profile("milepost")
 
 
 @pytest.fixture(scope="session")
