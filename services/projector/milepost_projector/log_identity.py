@@ -39,7 +39,11 @@ class LogIdentity:
 
     def __init__(self, connection: KafkaSettings, topic: str) -> None:
         self._topic = topic
-        self._client = AdminClient({**connection.librdkafka_options(), **_OPTIONS})
+        self._options: dict[str, str | int | float | bool] = {
+            **connection.librdkafka_options(),
+            **_OPTIONS,
+        }
+        self._client = AdminClient(self._options)
         self._known = ""
         self._asked_at = -FRESH_S
 
@@ -63,6 +67,8 @@ class LogIdentity:
             reason = f"describe {self._topic}: {error.args[0]}"
             if error.args[0].code() in _REFUSALS:
                 raise ConsumerError(reason) from error
+            # A client goes on waiting for the controller that it knew, though another broker is it.
+            self._client = AdminClient(self._options)
             raise KafkaUnavailableError(reason) from error
         self._known, self._asked_at = str(described.topic_id), asked_at
         return self._known

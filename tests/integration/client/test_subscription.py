@@ -258,6 +258,7 @@ async def test_partitions_wait_for_the_change_in_hand_before_they_go(
             await asyncio.wait_for(second.world_told.wait(), 60)
             await statuses.publish(*(said(file_id, 2) for file_id in FILES))
             await asyncio.wait_for(going_on, 60)
+            await until(lambda: bool(by_second))
     assert (in_hand.document.file_id, in_hand.revision) == ("file_1", 1)
     assert {change.revision for change in by_second} == {2}
 
