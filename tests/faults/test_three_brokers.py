@@ -45,7 +45,7 @@ async def stand(
     addresses = ",".join(broker.address for broker in brokers)
     world = World(unique, KafkaSettings(bootstrap_servers=addresses), breakable_redis.address)
     await world.create()
-    assert await is_replicated(world)
+    await until(lambda: is_replicated(world))
     leaders = Counter(partition["leader"] for partition in await partitions(world))
     ((leader, _),) = leaders.most_common(1)
     made = Stand(world, brokers[leader - 1], breakable_redis, tmp_path)

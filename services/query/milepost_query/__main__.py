@@ -14,10 +14,8 @@ from milepost_query.application import create_application
 from milepost_query.authentication import Authentication
 from milepost_query.logs import configure_logs
 from milepost_query.read_model import ReadModel, connect
-from milepost_query.request_ids import RequestIds
 from milepost_query.server import BindError, bind, serve
 from milepost_query.settings import QuerySettings
-from milepost_query.status_route import StatusRoute
 from milepost_schemas.keys import Keys
 
 _log = structlog.get_logger()
@@ -30,10 +28,8 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
         asyncio.TaskGroup() as tasks,
     ):
         read_model = ReadModel(redis, Keys(settings.redis_prefix))
-        request_ids = RequestIds()
         authentication = Authentication(api_keys, time.time)
-        status_route = StatusRoute(read_model, authentication, request_ids, time.time)
-        app = create_application(read_model, status_route, request_ids)
+        app = create_application(read_model, authentication, time.time)
 
         watching = [tasks.create_task(each.watch()) for each in (api_keys, read_model)]
         host, port = listener.getsockname()[:2]

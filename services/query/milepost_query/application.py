@@ -14,11 +14,15 @@ from starlette.types import Receive, Scope, Send
 
 from milepost_query import health
 from milepost_query.addresses import status_address
+from milepost_query.admission import Admission
+from milepost_query.authentication import Authentication
+from milepost_query.certainty import Certainty
 from milepost_query.docs_page import add_docs_page
 from milepost_query.openapi import describe
 from milepost_query.problems import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
+    READ_MODEL_NOT_READY,
     RESOURCE_NOT_FOUND,
     VALIDATION_ERROR,
     ProblemError,
@@ -27,6 +31,7 @@ from milepost_query.problems import (
 )
 from milepost_query.read_model import ReadModel
 from milepost_query.request_ids import RequestIds
+from milepost_query.shared_reads import NotReadyError
 from milepost_query.status_route import StatusRoute
 
 _TELEMETRY: Final[TelemetryConfig] = {
@@ -43,6 +48,8 @@ class State(TypedDict):
     """What every request finds in `request.state`."""
 
     read_model: ReadModel
+    certainty: Certainty
+    admission: Admission
 
 
 class QueryApplication(FastAPI):
@@ -60,29 +67,35 @@ class QueryApplication(FastAPI):
 
 
 def create_application(
-    read_model: ReadModel, status_route: StatusRoute, request_ids: RequestIds
+    read_model: ReadModel, authentication: Authentication, clock: Callable[[], float]
 ) -> FastAPI:
-    """Puts the routes together; `read_model` is for the routes that FastAPI serves."""
+    """Puts the routes together; `clock` gives seconds since 1970."""
+    request_ids = RequestIds()
+    state = State(
+        read_model=read_model,
+        certainty=Certainty(read_model, clock),
+        admission=Admission(authentication),
+    )
     app = QueryApplication(
         title="Milepost",
         version="1",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(read_model),
+        lifespan=_lifespan(state),
         telemetry=_TELEMETRY,
     )
-    app.status_route = status_route
+    app.status_route = StatusRoute(state["certainty"], state["admission"], request_ids)
     app.include_router(health.router)
     add_docs_page(app)
     _add_error_responses(app, request_ids)
     return app
 
 
-def _lifespan(read_model: ReadModel) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+def _lifespan(state: State) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        yield State(read_model=read_model)
+        yield state
 
     return lifespan
 
@@ -98,6 +111,10 @@ def _add_error_responses(app: FastAPI, request_ids: RequestIds) -> None:
     @app.exception_handler(ProblemError)
     async def problem(request: Request, error: ProblemError) -> Response:
         return respond(request, error)
+
+    @app.exception_handler(NotReadyError)
+    async def not_ready(request: Request, _: NotReadyError) -> Response:
+        return respond(request, ProblemError(READ_MODEL_NOT_READY))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:

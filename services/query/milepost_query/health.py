@@ -1,12 +1,13 @@
 """Whether the process lives, and whether it can answer."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
 
+from milepost_query.dependencies import TheReadModel
 from milepost_query.problems import READ_MODEL_NOT_READY, ProblemError
-from milepost_query.read_model import ReadModel, Survey
+from milepost_query.read_model import Survey
 from milepost_query.shared_reads import NotReadyError
 from milepost_schemas.http import ErrorEnvelope
 
@@ -27,11 +28,6 @@ class Ready(BaseModel):
     partitions: int
 
 
-def _read_model(request: Request) -> ReadModel:
-    read_model: ReadModel = request.state.read_model
-    return read_model
-
-
 @router.get("/livez", summary="Whether the process lives")
 async def livez() -> Alive:
     """Answers as long as the process does."""
@@ -43,7 +39,7 @@ async def livez() -> Alive:
     summary="Whether every status can be answered",
     responses={503: {"model": ErrorEnvelope, "description": "Details name what is not ready"}},
 )
-async def readyz(read_model: Annotated[ReadModel, Depends(_read_model)]) -> Ready:
+async def readyz(read_model: TheReadModel) -> Ready:
     """Asks Redis for the metadata and for every checkpoint of the live generation."""
     try:
         survey = await read_model.survey()

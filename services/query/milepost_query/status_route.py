@@ -1,55 +1,36 @@
 """The status route: plain ASGI, because most requests of the service are this one."""
 
-import asyncio
-from collections.abc import Callable, Mapping
-from time import monotonic
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from milepost_query.addresses import FileAddress
-from milepost_query.authentication import Authentication
-from milepost_query.freshness import Freshness
+from milepost_query.admission import Admission
+from milepost_query.certainty import Certainty, not_in_store
 from milepost_query.problems import (
-    FILE_NOT_IN_STORE,
-    INSUFFICIENT_PERMISSIONS,
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
-    ORGANIZATION_ACCESS_DENIED,
     READ_MODEL_NOT_READY,
     ProblemError,
     problem_response,
     trace_id_of,
 )
-from milepost_query.read_model import ReadModel
 from milepost_query.request_ids import RequestIds
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.status import Headers, Status
 
-READ_SCOPE: Final = "files:read"
 METHODS: Final = ("GET", "HEAD")
-KNOWN_WITHIN_S: Final = 2.0
-"""Longest wait until the absence of a file is certain."""
-
-READ_AGAIN_AFTER_S: Final = 0.025
 
 
 class StatusRoute:
     """Answers `GET` and `HEAD` of a file's status from one shared read of the read model."""
 
-    def __init__(
-        self,
-        read_model: ReadModel,
-        authentication: Authentication,
-        request_ids: RequestIds,
-        clock: Callable[[], float],
-    ) -> None:
-        """`clock` gives seconds since 1970; readers and projectors must agree on it."""
-        self._read_model = read_model
-        self._authentication = authentication
+    def __init__(self, certainty: Certainty, admission: Admission, request_ids: RequestIds) -> None:
+        self._certainty = certainty
+        self._admission = admission
         self._request_ids = request_ids
-        self._clock = clock
 
     async def answer(
         self, address: FileAddress, scope: Scope, receive: Receive, send: Send
@@ -59,10 +40,7 @@ class StatusRoute:
         request_id = self._request_ids.of(headers.get(b"x-request-id"))
         try:
             self._admit(address, scope["method"], headers)
-            status, freshness = await self._read_model.read(address)
-            if status is None:
-                status, freshness = await self._await_certainty(address)
-            _require_kept(status, address)
+            status, freshness = await self._certainty.read(address)
         except (ProblemError, NotReadyError) as error:
             await _refusal(error, headers, request_id)(scope, receive, send)
         except Exception as error:
@@ -79,45 +57,9 @@ class StatusRoute:
     def _admit(self, address: FileAddress, method: str, headers: Mapping[bytes, bytes]) -> None:
         if method not in METHODS:
             raise ProblemError(METHOD_NOT_ALLOWED, headers={"allow": ", ".join(METHODS)})
-        caller = self._authentication.caller(headers)
-        if caller.organization_id != address.organization_id:
-            raise ProblemError(ORGANIZATION_ACCESS_DENIED)
-        if READ_SCOPE not in caller.scopes:
-            raise ProblemError(INSUFFICIENT_PERMISSIONS, {"required_scope": READ_SCOPE})
+        self._admission.admit(headers, address.organization_id)
         if not address.is_well_formed:
-            raise _not_in_store(address)
-
-    async def _await_certainty(self, address: FileAddress) -> tuple[Status, Freshness]:
-        """Reads on until the file is there or certain to be absent.
-
-        As-of and absence are of one read: once as-of is later than now, which is later than the
-        request's arrival, what the log held at its arrival has been taken in. An as-of that is
-        still to come is of a clock that is wrong.
-        """
-        now_ms = self._now_ms()
-        give_up_at = monotonic() + KNOWN_WITHIN_S
-        while monotonic() < give_up_at:
-            await asyncio.sleep(READ_AGAIN_AFTER_S)
-            status, freshness = await self._read_model.read(address)
-            if status is not None:
-                return status, freshness
-            if now_ms < freshness.as_of_ms <= self._now_ms():
-                raise _not_in_store(address)
-        raise ProblemError(READ_MODEL_NOT_READY)
-
-    def _now_ms(self) -> int:
-        return int(self._clock() * 1000)
-
-
-def _require_kept(status: Status, address: FileAddress) -> None:
-    """A deleted file stays deleted, so that its absence is known whatever as-of says."""
-    if status.is_deleted:
-        raise _not_in_store(address)
-
-
-def _not_in_store(address: FileAddress) -> ProblemError:
-    details = {"file_id": address.file_id, "store_id": address.store_id}
-    return ProblemError(FILE_NOT_IN_STORE, details)
+            raise not_in_store(address)
 
 
 def _refusal(error: Exception, headers: Mapping[bytes, bytes], request_id: bytes) -> Response:

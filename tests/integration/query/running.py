@@ -15,9 +15,7 @@ from milepost_query.api_keys import ApiKeys
 from milepost_query.application import create_application
 from milepost_query.authentication import Authentication
 from milepost_query.read_model import ReadModel, connect
-from milepost_query.request_ids import RequestIds
 from milepost_query.server import UVICORN, bind
-from milepost_query.status_route import StatusRoute
 from milepost_schemas.keys import Keys
 
 ORGANIZATION = "org_xyz789"
@@ -52,10 +50,8 @@ async def running_query(
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with connect(redis_url) as redis:
         read_model = ReadModel(redis, Keys(prefix))
-        request_ids = RequestIds()
         authentication = Authentication(api_keys, time.time)
-        status_route = StatusRoute(read_model, authentication, request_ids, time.time)
-        app = create_application(read_model, status_route, request_ids)
+        app = create_application(read_model, authentication, time.time)
         listener = bind("127.0.0.1", 0)
         server = uvicorn.Server(uvicorn.Config(app, **UVICORN))
         serving = asyncio.create_task(server.serve(sockets=[listener]))

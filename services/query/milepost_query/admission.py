@@ -1,0 +1,34 @@
+"""Who may ask for what: the caller's credentials against the organization of the path."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from milepost_query.api_keys import Credential
+from milepost_query.authentication import Authentication
+from milepost_query.problems import (
+    INSUFFICIENT_PERMISSIONS,
+    ORGANIZATION_ACCESS_DENIED,
+    ProblemError,
+)
+
+READ_SCOPE: Final = "files:read"
+
+
+class Admission:
+    """Lets a request in, or says why not. Every route asks it before it reads anything."""
+
+    def __init__(self, authentication: Authentication) -> None:
+        self._authentication = authentication
+
+    def admit(self, headers: Mapping[bytes, bytes], organization_id: str) -> Credential:
+        """The caller, who may read what the organization has; `headers` by lower-case name.
+
+        Raises:
+            ProblemError: 401 or 403, the same whether the organization exists or not.
+        """
+        caller = self._authentication.caller(headers)
+        if caller.organization_id != organization_id:
+            raise ProblemError(ORGANIZATION_ACCESS_DENIED)
+        if READ_SCOPE not in caller.scopes:
+            raise ProblemError(INSUFFICIENT_PERMISSIONS, {"required_scope": READ_SCOPE})
+        return caller
