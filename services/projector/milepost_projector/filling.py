@@ -5,7 +5,6 @@ dead letters. A checkpoint moves with its data as ever, so whoever goes on start
 """
 
 import asyncio
-import gc
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import uvloop
 from milepost.connection import KafkaSettings
 from milepost.errors import MilepostError
 from milepost_projector.log_batches import LogBatches, Part
+from milepost_projector.memory import settle_memory
 from milepost_projector.partition import Folded, Partition, PartitionFold
 from milepost_projector.read_model import NO_CHECKPOINT, RedisReadModel
 from milepost_schemas.checkpoint import Checkpoint
@@ -75,8 +75,7 @@ def fill(lap: Lap) -> Filled:
         ReadModelUnavailableError, KafkaUnavailableError: do it again, it goes on from there.
         ConsumerError: the log cannot be read.
     """
-    # Records and documents are no cycles; frequent collections would only walk them.
-    gc.set_threshold(500_000, 20, 100)
+    settle_memory()
     return uvloop.run(_fill(lap))
 
 

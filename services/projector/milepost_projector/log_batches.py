@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from milepost.connection import KafkaSettings
 from milepost.errors import ConsumerError, KafkaUnavailableError
 
-BATCH_RECORDS: Final = 20_000
+BATCH_RECORDS: Final = 2_000
 BATCH_TIMEOUT_S: Final = 0.1
 SILENT_AFTER_S: Final = 30.0
 """Without a record, an end or an error for as long, Kafka counts as away."""

@@ -38,7 +38,7 @@ GRACE_S: Final = 5.0
 UNFIT_INTERVAL_S: Final = 5.0
 LOAD_KEYS: Final = 500
 """Documents of one read, so that Redis is never busy with one for long."""
-GATHERED_RECORDS: Final = 24_000
+GATHERED_RECORDS: Final = 12_000
 """Records of one batch while there is a backlog: a file is written once for several events."""
 DOCUMENTS_IN_MEMORY: Final = 500
 """Documents that a partition keeps after they were written."""
