@@ -52,6 +52,9 @@ class State(TypedDict):
     admission: Admission
 
 
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[State]]
+
+
 class QueryApplication(FastAPI):
     """A FastAPI application that takes the status requests out before any routing."""
 
@@ -76,23 +79,29 @@ def create_application(
         certainty=Certainty(read_model, clock),
         admission=Admission(authentication),
     )
+    app = routed_application(_lifespan(state))
+    app.status_route = StatusRoute(state["certainty"], state["admission"], request_ids)
+    _add_error_responses(app, request_ids)
+    return app
+
+
+def routed_application(lifespan: Lifespan | None = None) -> QueryApplication:
+    """All routes and their description; they answer only with the state of a lifespan."""
     app = QueryApplication(
         title="Milepost",
         version="1",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(state),
+        lifespan=lifespan,
         telemetry=_TELEMETRY,
     )
-    app.status_route = StatusRoute(state["certainty"], state["admission"], request_ids)
     app.include_router(health.router)
     add_docs_page(app)
-    _add_error_responses(app, request_ids)
     return app
 
 
-def _lifespan(state: State) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+def _lifespan(state: State) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         yield state

@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from milepost_query.dependencies import TheReadModel
+from milepost_query.openapi_parts import found, problems
 from milepost_query.problems import READ_MODEL_NOT_READY, ProblemError
 from milepost_query.read_model import Survey
 from milepost_query.shared_reads import NotReadyError
-from milepost_schemas.http import ErrorEnvelope
 
 router = APIRouter(tags=["health"])
 
@@ -28,7 +28,12 @@ class Ready(BaseModel):
     partitions: int
 
 
-@router.get("/livez", summary="Whether the process lives")
+@router.get(
+    "/livez",
+    operation_id="get_liveness",
+    summary="Whether the process lives",
+    responses={200: found("It lives.", "Alive", {"alive": {"status": "alive"}})},
+)
 async def livez() -> Alive:
     """Answers as long as the process does."""
     return Alive()
@@ -36,8 +41,16 @@ async def livez() -> Alive:
 
 @router.get(
     "/readyz",
+    operation_id="get_readiness",
     summary="Whether every status can be answered",
-    responses={503: {"model": ErrorEnvelope, "description": "Details name what is not ready"}},
+    responses={
+        200: found(
+            "Everything is answered.",
+            "Ready",
+            {"ready": {"status": "ready", "generation": 1, "partitions": 12}},
+        ),
+        **problems(READ_MODEL_NOT_READY),
+    },
 )
 async def readyz(read_model: TheReadModel) -> Ready:
     """Asks Redis for the metadata and for every checkpoint of the live generation."""

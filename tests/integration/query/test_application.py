@@ -142,7 +142,9 @@ async def test_the_description_holds_the_status_route(client: httpx.AsyncClient)
         "store_id",
         "file_id",
     ]
-    assert list(operation["responses"]) == ["200", "304", "401", "403", "404", "405", "503"]
+    assert list(operation["responses"]) == [
+        *("200", "304", "401", "403", "404", "405", "500", "503")
+    ]
     assert list(description["components"]["schemas"]["ProcessingStatus"]["properties"]) == [
         "status",
         "progress_percent",
