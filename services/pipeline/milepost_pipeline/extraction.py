@@ -11,8 +11,9 @@ from kreuzberg import ExtractionConfig, KreuzbergError, PageConfig, extract_byte
 from milepost.errors import ProcessingError
 from milepost_pipeline.decoding import decode_text
 from milepost_pipeline.failures import failure
-from milepost_pipeline.filetypes import HTML, PDF, PPTX, TEXT, TEXT_TYPES, FileType, detect
+from milepost_pipeline.filetypes import detect
 from milepost_pipeline.text import ExtractedText, Page
+from milepost_schemas.filetypes import HTML, PDF, PPTX, TEXT, TEXT_TYPES, FileType
 
 MAX_CHARACTERS = 30_000_000
 """Longest text of one file, about ten thousand pages."""

@@ -2,56 +2,25 @@
 
 import zipfile
 import zlib
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePosixPath
 
 from milepost.errors import ProcessingError
 from milepost_pipeline.failures import failure
-
-
-@dataclass(frozen=True)
-class FileType:
-    """A supported type. `noun` is what its owner calls it, `parts` lies in every such archive."""
-
-    noun: str
-    mime_type: str
-    extensions: tuple[str, ...]
-    part: str | None = None
-
-
-_OFFICE = "application/vnd.openxmlformats-officedocument"
-
-PDF = FileType("PDF", "application/pdf", (".pdf",))
-DOCX = FileType(
-    "Word document",
-    f"{_OFFICE}.wordprocessingml.document",
-    (".docx", ".docm"),
-    "word/document.xml",
+from milepost_schemas.filetypes import (
+    HTML,
+    OFFICE_TYPES,
+    PDF,
+    SUPPORTED_TYPES,
+    TEXT,
+    TEXT_TYPES,
+    FileType,
 )
-PPTX = FileType(
-    "presentation",
-    f"{_OFFICE}.presentationml.presentation",
-    (".pptx", ".pptm", ".ppsx"),
-    "ppt/presentation.xml",
-)
-XLSX = FileType(
-    "spreadsheet", f"{_OFFICE}.spreadsheetml.sheet", (".xlsx", ".xlsm"), "xl/workbook.xml"
-)
-HTML = FileType("HTML page", "text/html", (".html", ".htm", ".xhtml"))
-MARKDOWN = FileType("Markdown file", "text/markdown", (".md", ".markdown"))
-TEXT = FileType("text file", "text/plain", (".txt", ".text"))
-CSV = FileType("CSV file", "text/csv", (".csv", ".tsv"))
-
-OFFICE_TYPES = (DOCX, PPTX, XLSX)
-TEXT_TYPES = (HTML, MARKDOWN, TEXT, CSV)
 
 _BY_EXTENSION = {
-    extension: type_
-    for type_ in (PDF, *OFFICE_TYPES, *TEXT_TYPES)
-    for extension in type_.extensions
+    extension: type_ for type_ in SUPPORTED_TYPES.values() for extension in type_.extensions
 }
-_BY_MIME_TYPE = {type_.mime_type: type_ for type_ in (PDF, *OFFICE_TYPES, *TEXT_TYPES)}
+_BY_MIME_TYPE = {type_.mime_type: type_ for type_ in SUPPORTED_TYPES.values()}
 
 MAX_UNPACKED_BYTES = 500_000_000
 """Largest sum of the parts of an Office file."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from milepost_schemas.filetypes import MAX_FILE_BYTES
 from milepost_schemas.topics import EVENTS
 
 
@@ -23,7 +24,7 @@ class Settings(BaseSettings):
     """The log."""
     pipeline_group: str = "milepost.pipeline"
     """Beginning of the consumer groups' names; each stage adds its own."""
-    max_file_bytes: int = Field(default=100_000_000, gt=0)
+    max_file_bytes: int = Field(default=MAX_FILE_BYTES, gt=0)
     """Largest file that is read."""
     read_timeout_s: float = Field(default=120, gt=0)
     """Longest time for the extraction of one file's text."""

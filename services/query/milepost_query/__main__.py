@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from milepost_query.api_keys import ApiKeys, ApiKeysError
 from milepost_query.application import create_application
 from milepost_query.authentication import Authentication
+from milepost_query.file_config import Limits
 from milepost_query.logs import configure_logs
-from milepost_query.read_model import ReadModel, connect
+from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import BindError, bind, serve
 from milepost_query.settings import QuerySettings
 from milepost_schemas.keys import Keys
@@ -23,13 +24,20 @@ _log = structlog.get_logger()
 
 async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socket) -> None:
     """Runs the service on the socket until it is told to stop."""
+    redis_url = settings.redis_url.get_secret_value()
     async with (
-        connect(settings.redis_url.get_secret_value()) as redis,
+        connect(redis_url) as redis,
+        connect_snapshots(redis_url) as snapshot_reads,
         asyncio.TaskGroup() as tasks,
     ):
         read_model = ReadModel(redis, Keys(settings.redis_prefix))
         authentication = Authentication(api_keys, time.time)
-        app = create_application(read_model, authentication, time.time)
+        limits = Limits(
+            settings.max_file_bytes, settings.upload_chunk_bytes, settings.storage_limit_bytes
+        )
+        app = create_application(
+            read_model, snapshot_reads, authentication, time.time, limits=limits
+        )
 
         watching = [tasks.create_task(each.watch()) for each in (api_keys, read_model)]
         host, port = listener.getsockname()[:2]

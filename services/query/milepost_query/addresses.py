@@ -28,11 +28,12 @@ def status_address(raw_path: bytes) -> FileAddress | None:
     """
     match raw_path.split(b"/"):
         case [b"", b"v1", b"organizations", owner, b"stores", store, b"files", file, b"status"]:
-            return _address(*(unquote(part.decode("latin-1")) for part in (owner, store, file)))
+            return file_address(*(unquote(part.decode("latin-1")) for part in (owner, store, file)))
     return None
 
 
-def _address(organization_id: str, store_id: str, file_id: str) -> FileAddress:
+def file_address(organization_id: str, store_id: str, file_id: str) -> FileAddress:
+    """The file with these names."""
     is_well_formed = (
         is_identifier(organization_id) and is_identifier(store_id) and is_file_id(file_id)
     )

@@ -26,9 +26,17 @@ class Admission:
         Raises:
             ProblemError: 401 or 403, the same whether the organization exists or not.
         """
-        caller = self._authentication.caller(headers)
+        caller = self.identify(headers)
         if caller.organization_id != organization_id:
             raise ProblemError(ORGANIZATION_ACCESS_DENIED)
         if READ_SCOPE not in caller.scopes:
             raise ProblemError(INSUFFICIENT_PERMISSIONS, {"required_scope": READ_SCOPE})
         return caller
+
+    def identify(self, headers: Mapping[bytes, bytes]) -> Credential:
+        """The caller, whoever it is: for what is no organization's.
+
+        Raises:
+            ProblemError: 401.
+        """
+        return self._authentication.caller(headers)

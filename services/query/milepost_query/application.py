@@ -12,12 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from milepost_query import health
+from milepost_primaries.snapshot_reads import SnapshotReads
+from milepost_query import file_routes, health, storage_routes
 from milepost_query.addresses import status_address
 from milepost_query.admission import Admission
 from milepost_query.authentication import Authentication
 from milepost_query.certainty import Certainty
 from milepost_query.docs_page import add_docs_page
+from milepost_query.file_config import Limits
+from milepost_query.file_lists import FileLists
 from milepost_query.openapi import describe
 from milepost_query.problems import (
     INTERNAL_ERROR,
@@ -32,7 +35,10 @@ from milepost_query.problems import (
 from milepost_query.read_model import ReadModel
 from milepost_query.request_ids import RequestIds
 from milepost_query.shared_reads import NotReadyError
+from milepost_query.snapshots import Snapshots
 from milepost_query.status_route import StatusRoute
+
+ROUTERS: Final = (file_routes.router, storage_routes.router, health.router)
 
 _TELEMETRY: Final[TelemetryConfig] = {
     "auto_configure": False,
@@ -50,6 +56,10 @@ class State(TypedDict):
     read_model: ReadModel
     certainty: Certainty
     admission: Admission
+    snapshots: Snapshots
+    file_lists: FileLists
+    limits: Limits
+    request_ids: RequestIds
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[State]]
@@ -66,18 +76,28 @@ class QueryApplication(FastAPI):
         return super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        return describe(self)
+        return describe(self, ROUTERS)
 
 
 def create_application(
-    read_model: ReadModel, authentication: Authentication, clock: Callable[[], float]
+    read_model: ReadModel,
+    snapshot_reads: SnapshotReads,
+    authentication: Authentication,
+    clock: Callable[[], float],
+    *,
+    limits: Limits,
 ) -> FastAPI:
     """Puts the routes together; `clock` gives seconds since 1970."""
     request_ids = RequestIds()
+    snapshots = Snapshots(read_model, snapshot_reads)
     state = State(
         read_model=read_model,
         certainty=Certainty(read_model, clock),
         admission=Admission(authentication),
+        snapshots=snapshots,
+        file_lists=FileLists(snapshots),
+        limits=limits,
+        request_ids=request_ids,
     )
     app = routed_application(_lifespan(state))
     app.status_route = StatusRoute(state["certainty"], state["admission"], request_ids)
@@ -96,7 +116,8 @@ def routed_application(lifespan: Lifespan | None = None) -> QueryApplication:
         lifespan=lifespan,
         telemetry=_TELEMETRY,
     )
-    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router)
     add_docs_page(app)
     return app
 

@@ -4,10 +4,18 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from milepost_query.addresses import FileAddress, file_address
 from milepost_query.admission import Admission
 from milepost_query.api_keys import Credential
-from milepost_query.certainty import Certainty
+from milepost_query.certainty import Certainty, not_in_store
+from milepost_query.file_config import Limits
+from milepost_query.file_lists import FileLists
+from milepost_query.newest import StoreFiles
+from milepost_query.parameters import FileId, OrganizationId, StatusFilter, StoreId
+from milepost_query.problems import VECTOR_STORE_NOT_FOUND, ProblemError
 from milepost_query.read_model import ReadModel
+from milepost_query.snapshots import Snapshots
+from milepost_schemas.identity import is_identifier
 
 
 def _read_model(request: Request) -> ReadModel:
@@ -20,12 +28,60 @@ def _certainty(request: Request) -> Certainty:
     return certainty
 
 
-def _caller(request: Request, organization_id: str) -> Credential:
+def _snapshots(request: Request) -> Snapshots:
+    snapshots: Snapshots = request.state.snapshots
+    return snapshots
+
+
+def _file_lists(request: Request) -> FileLists:
+    file_lists: FileLists = request.state.file_lists
+    return file_lists
+
+
+def _limits(request: Request) -> Limits:
+    limits: Limits = request.state.limits
+    return limits
+
+
+def _somebody(request: Request) -> Credential:
+    admission: Admission = request.state.admission
+    return admission.identify(dict(request.scope["headers"]))
+
+
+def _caller(request: Request, organization_id: OrganizationId) -> Credential:
     admission: Admission = request.state.admission
     return admission.admit(dict(request.scope["headers"]), organization_id)
 
 
 TheReadModel = Annotated[ReadModel, Depends(_read_model)]
 TheCertainty = Annotated[Certainty, Depends(_certainty)]
+TheSnapshots = Annotated[Snapshots, Depends(_snapshots)]
+TheFileLists = Annotated[FileLists, Depends(_file_lists)]
+TheLimits = Annotated[Limits, Depends(_limits)]
+Somebody = Annotated[Credential, Depends(_somebody)]
+"""Who asks, of whichever organization and with whichever scopes."""
 Caller = Annotated[Credential, Depends(_caller)]
 """Who asks, and may read what the `organization_id` of the path has."""
+
+
+def _file(
+    _: Caller, organization_id: OrganizationId, store_id: StoreId, file_id: FileId
+) -> FileAddress:
+    address = file_address(organization_id, store_id, file_id)
+    if not address.is_well_formed:
+        raise not_in_store(address)
+    return address
+
+
+def _store_files(
+    _: Caller, organization_id: OrganizationId, store_id: StoreId, status: StatusFilter = None
+) -> StoreFiles:
+    if not is_identifier(store_id):
+        raise ProblemError(VECTOR_STORE_NOT_FOUND, {"store_id": store_id})
+    return StoreFiles(organization_id, store_id, status)
+
+
+TheFile = Annotated[FileAddress, Depends(_file)]
+"""The file of the path, which the caller may read if it is there."""
+TheStoreFiles = Annotated[StoreFiles, Depends(_store_files)]
+"""The files of the store of the path, which the caller may read."""

@@ -1,5 +1,6 @@
 """How far a partition of the read model is, and whether its readers may be answered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ class Freshness:
     as_of_ms: int = 0
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """`Milepost-As-Of` and `Milepost-Lag`, ready to be sent."""
+    lag: int = 0
 
 
 class Highest:
@@ -64,12 +66,16 @@ class Partition:
         if checkpoint.next_offset < self._highest.next_offset:
             return Freshness("behind")
         self._highest.next_offset = checkpoint.next_offset
-        return _fresh(checkpoint)
+        return _fresh(checkpoint.as_of_ms, checkpoint.lag)
 
 
-def _fresh(checkpoint: Checkpoint) -> Freshness:
-    as_of = format_ms(checkpoint.as_of_ms).encode()
-    lag = b"%d" % checkpoint.lag
-    return Freshness(
-        None, checkpoint.as_of_ms, ((b"milepost-as-of", as_of), (b"milepost-lag", lag))
-    )
+def combined(all_of_them: Sequence[Freshness]) -> Freshness:
+    """The freshness of an answer from several partitions, all of which are answered from."""
+    as_of_ms = min(each.as_of_ms for each in all_of_them)
+    return _fresh(as_of_ms, sum(each.lag for each in all_of_them))
+
+
+def _fresh(as_of_ms: int, lag: int) -> Freshness:
+    as_of = format_ms(as_of_ms).encode()
+    headers = ((b"milepost-as-of", as_of), (b"milepost-lag", b"%d" % lag))
+    return Freshness(None, as_of_ms, headers, lag)

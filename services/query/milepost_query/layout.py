@@ -46,7 +46,7 @@ class Location:
         record = split_status(value)
         if record.organization_id != self._organization_id:
             return None
-        return Status(record, self._generation)
+        return Status(value, record, self._generation)
 
 
 class Layout:
@@ -56,7 +56,7 @@ class Layout:
         self, meta: Meta, keys: Keys, partition_at: Callable[[Meta, int], Partition]
     ) -> None:
         self.meta = meta
-        self._places = [keys.partition(meta.generation, p) for p in range(meta.partitions)]
+        self.places = [keys.partition(meta.generation, p) for p in range(meta.partitions)]
         self.partitions = [partition_at(meta, number) for number in range(meta.partitions)]
         self.locate = lru_cache(maxsize=REMEMBERED_FILES)(self._locate)
 
@@ -69,7 +69,7 @@ class Layout:
         key = file_key(address.store_id, address.file_id)
         number = partition_of(key.encode(), self.meta.partitions)
         return Location(
-            self._places[number].file(key),
+            self.places[number].file(key),
             self.partitions[number],
             address.organization_id,
             generation=self.meta.generation,

@@ -4,12 +4,14 @@ A route of FastAPI says its own with `operation_id`, `responses` and `openapi_ex
 `openapi_parts`; a route outside of it has a module with `PATHS`, to be named below.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
+from itertools import product
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -28,13 +30,23 @@ from milepost_query.problems import (
     TOKEN_INVALID,
     Problem,
 )
-from milepost_schemas.http import ErrorEnvelope, ProcessingStatus
+from milepost_schemas import http
+from milepost_schemas.json_schema import definitions_of
+from milepost_schemas.status_record import FileDocument
 
 _OUTSIDE_FASTAPI: Final = (status_description.PATHS,)
 """Descriptions of routes that FastAPI cannot see."""
 
-_MODELS: Final[tuple[type[BaseModel], ...]] = (ProcessingStatus, ErrorEnvelope)
-"""What those descriptions and the problems refer to."""
+_MODELS: Final[tuple[type[BaseModel], ...]] = (
+    http.ErrorEnvelope,
+    http.FileConfig,
+    http.FileDetails,
+    http.FileList,
+    http.FileLog,
+    http.ProcessingStatus,
+    http.StorageUsage,
+)
+"""What responses refer to by name; FastAPI knows only the models that its routes return."""
 
 _SECURITY: Final = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -58,6 +70,8 @@ _OF_AN_ORGANIZATION: Final = (
 )
 """What those that name an organization may end in, too."""
 
+_REFERENCE: Final = "#/components/schemas/{model}"
+
 _UNUSED_MODELS: Final = ("HTTPValidationError", "ValidationError")
 """Of the answer to invalid input that FastAPI would give by itself."""
 
@@ -74,12 +88,13 @@ _RESPONSE_HEADERS: Final[Json] = {
 """Of every request and every answer below `/v1`."""
 
 
-def describe(app: FastAPI) -> Json:
-    """The description of all routes, made at the first call."""
+def describe(app: FastAPI, routers: Iterable[APIRouter]) -> Json:
+    """The description of all routes, made at the first call; `routers` are those of the app."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
         for paths in _OUTSIDE_FASTAPI:
             schema["paths"] = {**deepcopy(paths), **schema["paths"]}
+        _restore_contents(schema, routers)
         for path, operation in _operations(schema):
             _complete(path, operation)
         schema["components"] = {
@@ -88,6 +103,17 @@ def describe(app: FastAPI) -> Json:
         }
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _restore_contents(schema: Json, routers: Iterable[APIRouter]) -> None:
+    """Puts back what the routes say of bodies: FastAPI drops what is null in their examples."""
+    routes = (route for router in routers for route in router.routes)
+    for route in routes:
+        if isinstance(route, APIRoute):
+            for method, (status, said) in product(route.methods or (), route.responses.items()):
+                operation = schema["paths"][route.path][method.lower()]
+                if "content" in said:
+                    operation["responses"][str(status)]["content"] = deepcopy(said["content"])
 
 
 def _operations(schema: Json) -> Iterator[tuple[str, Json]]:
@@ -128,6 +154,7 @@ def _merge(responses: Json, status: str, common: Json) -> None:
 
 def _schemas(of_fastapi: Json) -> Json:
     models: Any = [(model, "serialization") for model in _MODELS]
-    _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
-    schemas = of_fastapi | definitions["$defs"]
+    _, definitions = models_json_schema(models, ref_template=_REFERENCE)
+    document = definitions_of([FileDocument], _REFERENCE.replace("model", "name"))
+    schemas = of_fastapi | definitions["$defs"] | document
     return {name: schema for name, schema in sorted(schemas.items()) if name not in _UNUSED_MODELS}

@@ -16,6 +16,16 @@ _EXAMPLE_TIME_S: Final = parse_time_ms("2025-06-15T10:00:00Z") / 1000
 
 _DETAILS: Final[Mapping[str, Json]] = {
     "FILE_NOT_IN_STORE": {"file_id": "file_abc123def456", "store_id": "vs_abc123"},
+    "VECTOR_STORE_NOT_FOUND": {"store_id": "-"},
+    "VALIDATION_ERROR": {
+        "errors": [
+            {
+                "loc": ["query", "limit"],
+                "msg": "Input should be less than or equal to 100",
+                "type": "less_than_equal",
+            }
+        ]
+    },
     "INSUFFICIENT_PERMISSIONS": {"required_scope": "files:read"},
 }
 """What the examples of some codes say under `details`."""

@@ -58,6 +58,9 @@ INSUFFICIENT_PERMISSIONS: Final = Problem(
 FILE_NOT_IN_STORE: Final = Problem(
     404, "FILE_NOT_IN_STORE", _NOT_FOUND, "File not found in this store"
 )
+VECTOR_STORE_NOT_FOUND: Final = Problem(
+    404, "VECTOR_STORE_NOT_FOUND", _NOT_FOUND, "No store can have this id"
+)
 RESOURCE_NOT_FOUND: Final = Problem(404, "RESOURCE_NOT_FOUND", _NOT_FOUND, "No route has this path")
 METHOD_NOT_ALLOWED: Final = Problem(
     405,

@@ -17,6 +17,7 @@ from redis.typing import EncodableT
 
 from milepost_primaries.primaries import Primaries
 from milepost_primaries.scattered_reads import ScatteredReads
+from milepost_primaries.snapshot_reads import SnapshotReads
 from milepost_primaries.url import RedisUrl
 from milepost_query.addresses import FileAddress
 from milepost_query.freshness import Freshness, Highest, Obstacle, Partition
@@ -86,6 +87,22 @@ async def connect(url: str) -> AsyncIterator[Redis | ScatteredReads]:
         await primaries.aclose()
 
 
+@asynccontextmanager
+async def connect_snapshots(url: str) -> AsyncIterator[SnapshotReads]:
+    """A way of their own for reads that take longer: a status never waits behind one of them."""
+    address = RedisUrl.parse(url)
+    is_single = address.kind != "cluster"
+    primaries = Primaries(
+        address,
+        lambda found: _client(found, retries=0, is_single=is_single),
+        answers_within_s=PRIMARY_TIMEOUT_S,
+    )
+    try:
+        yield SnapshotReads(primaries, answers_within_s=READ_TIMEOUT_S)
+    finally:
+        await primaries.aclose()
+
+
 def _client(url: str, *, retries: int, is_single: bool) -> Redis:
     """A client with one connection.
 
@@ -116,10 +133,11 @@ class ReadModel:
 
     def __init__(self, redis: Redis | ScatteredReads, keys: Keys) -> None:
         self._redis = redis
-        self._keys = keys
+        self.keys = keys
+        self.layout: Layout | None = None
+        """The live generation's, as far as it is known."""
         self._reads = SharedReads(self._fetch)
         self._meta_value: bytes | None = None
-        self._layout: Layout | None = None
         self._partitions: dict[str, Partition] = {}
         self._highest: dict[tuple[int, int], Highest] = {}
         self._generation = 0
@@ -146,9 +164,9 @@ class ReadModel:
             NotReadyError: Redis does not answer, holds no read model, has lost its tail, or may
                 have dropped files.
         """
-        self._require_sound()
+        self.require_sound()
         for _ in range(_LAYOUT_READS):
-            layout, read = self._layout, self._reads.next()
+            layout, read = self.layout, self._reads.next()
             if layout is None:
                 await read.answered()
                 continue
@@ -164,9 +182,9 @@ class ReadModel:
 
     async def survey(self) -> Survey:
         """Reads all checkpoints. Raises NotReadyError without a sound Redis or metadata."""
-        self._require_sound()
+        self.require_sound()
         for _ in range(_LAYOUT_READS):
-            layout, read = self._layout, self._reads.next()
+            layout, read = self.layout, self._reads.next()
             if layout is not None:
                 read.add_checkpoints(layout.partitions)
             await read.answered()
@@ -176,7 +194,7 @@ class ReadModel:
         raise NotReadyError("the generation changes")
 
     async def _fetch(self, read: SharedRead) -> None:
-        keys = [self._keys.meta, *(p.checkpoint_key for p in read.partitions), *read.files]
+        keys = [self.keys.meta, *(p.checkpoint_key for p in read.partitions), *read.files]
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
                 values = cast("list[bytes | None]", await self._redis.mget(keys))
@@ -184,35 +202,40 @@ class ReadModel:
             self._report(is_reachable=False, error=error)
             raise NotReadyError("Redis does not answer") from error
         self._report(is_reachable=True)
-        read.layout = self._current_layout(values[0])
+        read.layout = self.current_layout(values[0])
         position = 1
         for partition in read.partitions:
             read.freshness[partition] = partition.observe(values[position])
             position += 1
         read.values = dict(zip(read.files, values[position:], strict=True))
 
-    def _current_layout(self, meta_value: bytes | None) -> Layout:
-        """The layout that the metadata names; the same object as long as it stays the same."""
-        layout = self._layout
+    def current_layout(self, meta_value: bytes | None) -> Layout:
+        """The layout that the metadata names; the same object as long as it stays the same.
+
+        Raises:
+            NotReadyError: there are no metadata that can be read, or none as new as those before.
+        """
+        layout = self.layout
         if layout is not None and meta_value == self._meta_value:
             return layout
-        self._layout = None
+        self.layout = None
         meta = _decode_meta(meta_value)
         if meta.generation < self._generation:
             raise NotReadyError("Redis went back to an older generation")
         if layout is None or not layout.is_of(meta):
-            layout = Layout(meta, self._keys, self._partition_at)
+            layout = Layout(meta, self.keys, self._partition_at)
             _log.info("generation_found", generation=meta.generation, partitions=meta.partitions)
-        self._layout, self._meta_value, self._generation = layout, meta_value, meta.generation
+        self.layout, self._meta_value, self._generation = layout, meta_value, meta.generation
         return layout
 
     def _partition_at(self, meta: Meta, number: int) -> Partition:
         """Kept for good: what was seen must outlive metadata that vanish and come back."""
-        key = self._keys.partition(meta.generation, number).checkpoint
+        key = self.keys.partition(meta.generation, number).checkpoint
         highest = self._highest.setdefault((meta.partitions, number), Highest())
         return self._partitions.setdefault(key, Partition(key, highest))
 
-    def _require_sound(self) -> None:
+    def require_sound(self) -> None:
+        """Raises NotReadyError if Redis may have dropped files."""
         if self._defect is not None:
             raise NotReadyError(self._defect)
 

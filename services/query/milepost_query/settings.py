@@ -6,6 +6,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from milepost_primaries.url import RedisUrl
+from milepost_query.file_config import NO_LIMIT, UPLOAD_CHUNK_BYTES
+from milepost_schemas.filetypes import MAX_FILE_BYTES
 from milepost_schemas.keys import DEFAULT_PREFIX
 
 
@@ -28,6 +30,12 @@ class QuerySettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65_535)
     """0 takes any free port and logs which."""
+    max_file_bytes: int = Field(default=MAX_FILE_BYTES, gt=0)
+    """Largest file that is read, as `/v1/files/config` says; the pipeline's setting."""
+    upload_chunk_bytes: int = Field(default=UPLOAD_CHUNK_BYTES, gt=0)
+    """Size of the parts of a large upload, as `/v1/files/config` says."""
+    storage_limit_bytes: int = Field(default=NO_LIMIT, gt=0)
+    """What an organization may store, as its usage says; told, not enforced."""
 
     @field_validator("redis_url")
     @classmethod

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from milepost_schemas.record import StatusRecord
+from milepost_schemas.document import Document
+from milepost_schemas.record import StatusRecord, decode_record
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -13,17 +14,27 @@ _JSON: Final = (b"content-type", b"application/json")
 class Status:
     """The answer that one value of a file's key amounts to."""
 
-    __slots__ = ("body", "body_headers", "etag", "headers", "is_deleted")
+    __slots__ = (
+        "_value",
+        "body",
+        "body_headers",
+        "document_headers",
+        "etag",
+        "headers",
+        "is_deleted",
+    )
 
-    def __init__(self, record: StatusRecord, generation: int) -> None:
+    def __init__(self, value: bytes, record: StatusRecord, generation: int) -> None:
+        self._value = value
         self.body = record.body
         self.is_deleted = not record.body
         self.etag = b'"%d.%b"' % (generation, record.revision)
-        self.headers: Headers = (
+        self.document_headers: Headers = (
             (b"etag", self.etag),
             (b"milepost-attempt", record.attempt),
-            *_CONSTANT,
         )
+        """For every answer about this revision."""
+        self.headers: Headers = (*self.document_headers, *_CONSTANT)
         """For 200 and 304 alike."""
         self.body_headers: Headers = (
             *self.headers,
@@ -31,6 +42,10 @@ class Status:
             (b"content-length", b"%d" % len(record.body)),
         )
         """For 200."""
+
+    def document(self) -> Document:
+        """The whole document, decoded."""
+        return decode_record(self._value)
 
     def is_named_by(self, if_none_match: bytes) -> bool:
         """Whether the condition holds this ETag, by the weak comparison of RFC 9110, 13.1.2."""

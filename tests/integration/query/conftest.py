@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from milepost_local.servers import Server
 from milepost_query.api_keys import ApiKeys
-from tests.integration.query.running import KEYS, running_query, write_keys
+from tests.integration.query.projected import ProjectedFiles
+from tests.integration.query.running import KEYS, READER, running_query, write_keys
 from tests.integration.query.stored_model import StoredModel
 
 
@@ -19,6 +20,28 @@ async def model(redis_server: Server, unique: str) -> AsyncIterator[StoredModel]
         stored = StoredModel(redis, unique)
         await stored.begin()
         yield stored
+
+
+@pytest.fixture
+async def projected(redis_server: Server, unique: str) -> AsyncIterator[ProjectedFiles]:
+    """Instead of `model`, for what a client reads from indexes."""
+    files = ProjectedFiles(redis_server.address, unique)
+    await files.begin()
+    yield files
+    await files.aclose()
+
+
+@pytest.fixture
+async def reader(
+    redis_server: Server, projected: ProjectedFiles, keys_file: Path
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that may read `projected`."""
+    api_keys = ApiKeys(keys_file)
+    async with running_query(
+        redis_server.address, prefix=projected.prefix, api_keys=api_keys
+    ) as http_client:
+        http_client.headers.update(READER)
+        yield http_client
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import uvicorn
 from milepost_query.api_keys import ApiKeys
 from milepost_query.application import create_application
 from milepost_query.authentication import Authentication
-from milepost_query.read_model import ReadModel, connect
+from milepost_query.file_config import Limits
+from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import UVICORN, bind
 from milepost_schemas.keys import Keys
 
@@ -48,10 +49,12 @@ def write_keys(path: Path, keys: list[tuple[str, str, list[str], str | None]]) -
 async def running_query(
     redis_url: str, *, prefix: str, api_keys: ApiKeys
 ) -> AsyncIterator[httpx.AsyncClient]:
-    async with connect(redis_url) as redis:
+    async with connect(redis_url) as redis, connect_snapshots(redis_url) as snapshot_reads:
         read_model = ReadModel(redis, Keys(prefix))
         authentication = Authentication(api_keys, time.time)
-        app = create_application(read_model, authentication, time.time)
+        app = create_application(
+            read_model, snapshot_reads, authentication, time.time, limits=Limits()
+        )
         listener = bind("127.0.0.1", 0)
         server = uvicorn.Server(uvicorn.Config(app, **UVICORN))
         serving = asyncio.create_task(server.serve(sockets=[listener]))

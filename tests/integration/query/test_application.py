@@ -58,7 +58,7 @@ async def test_without_metadata_it_is_not_ready(
     ("request_line", "status", "code"),
     [
         ("GET /", 404, "RESOURCE_NOT_FOUND"),
-        ("GET /v1/organizations/o/stores/s/files/f", 404, "RESOURCE_NOT_FOUND"),
+        ("GET /v1/organizations/o/stores/s", 404, "RESOURCE_NOT_FOUND"),
         (f"GET {PATH}/", 404, "RESOURCE_NOT_FOUND"),
         ("GET /livez/", 404, "RESOURCE_NOT_FOUND"),
         ("GET /docs/static/nothing.js", 404, "RESOURCE_NOT_FOUND"),

@@ -1,8 +1,8 @@
 import pytest
 
 from milepost.errors import ProcessingError
-from milepost_pipeline import filetypes
 from milepost_pipeline.filetypes import detect, guess_mime_type
+from milepost_schemas import filetypes
 from tests.fixtures import odd_files
 
 

@@ -1,0 +1,180 @@
+"""Pages of a store's files, newest first, and searches in the names of the newest."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache, partial
+from typing import Final, NamedTuple
+from unicodedata import normalize
+
+from milepost_primaries.snapshot_reads import MAX_ARGUMENTS, Command
+from milepost_query.freshness import Freshness
+from milepost_query.layout import Layout
+from milepost_query.newest import Entry, Newest, StoreFiles, read_newest
+from milepost_query.renderings import file_item, file_list
+from milepost_query.shared_reads import NotReadyError
+from milepost_query.snapshots import Snapshots
+from milepost_schemas.document import Document, Status
+from milepost_schemas.identity import file_key
+from milepost_schemas.record import decode_record
+
+MAX_SKIP: Final = 10_000
+MAX_LIMIT: Final = 100
+SEARCHED: Final = 10_000
+"""The newest files, whose names a search looks at."""
+
+_DEEP: Final = 1_000
+"""Entries from which on a read takes milliseconds of this process."""
+_TURN_WITHIN_S: Final = 2.0
+"""Longest wait for the deep reads before one's own."""
+_SLICE: Final = MAX_ARGUMENTS // 2
+"""Documents that are read and decoded in one go; others have their turn in between."""
+_TRIES: Final = 3
+_REMEMBERED_ITEMS: Final = 4_096
+
+
+class Window(NamedTuple):
+    """The part of a list that a page shows."""
+
+    skip: int
+    limit: int
+
+
+class Page(NamedTuple):
+    """The body of a page, and what there is to know about it."""
+
+    body: bytes
+    freshness: Freshness
+    is_truncated: bool = False
+    """Whether there are older files, which the search has not looked at."""
+
+
+class _Listed(NamedTuple):
+    """What a list shows of a file, and what tells whether it belongs there, as in the document."""
+
+    organization_id: str
+    status: Status
+    is_deleted: bool
+    item: bytes
+
+
+class FileLists:
+    """Reads the indexes, then the documents that they name.
+
+    Documents are newer than indexes by the time between the two reads. A file that its document
+    shows to have left the list meanwhile is not shown in it.
+    """
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+        self._deep = asyncio.Semaphore(1)
+
+    async def page(self, files: StoreFiles, window: Window) -> Page:
+        """A page of all files; read again if files leave it meanwhile, at last left short.
+
+        Raises:
+            NotReadyError: a partition is not answered from.
+        """
+        skip, limit = window
+        async with self._turn(skip + limit):
+            for _ in range(_TRIES):
+                newest = await read_newest(self._snapshots, files, skip + limit)
+                wanted = newest.entries[skip:]
+                values = await self._values(newest, files, wanted)
+                listed = [each for each in map(_listed, values) if _belongs(each, files)]
+                if len(listed) == len(wanted):
+                    break
+        items = [each.item for each in listed]
+        body = file_list(items, total=newest.total, skip=skip, limit=limit)
+        return Page(body, newest.freshness)
+
+    async def search(self, files: StoreFiles, window: Window, text: str) -> Page:
+        """A page of the newest files that have `text` in their names, whatever the case.
+
+        Raises:
+            NotReadyError: a partition is not answered from, or others search for too long.
+        """
+        skip, limit = window
+        folded, total, items = _folded(text), 0, []
+        async with self._turn(SEARCHED):
+            newest = await read_newest(self._snapshots, files, SEARCHED)
+            for start in range(0, len(newest.entries), _SLICE):
+                wanted = newest.entries[start : start + _SLICE]
+                for document in map(decode_record, await self._values(newest, files, wanted)):
+                    if not _belongs(document, files) or folded not in _folded(document.name or ""):
+                        continue
+                    if skip <= total < skip + limit:
+                        items.append(file_item(document))
+                    total += 1
+        body = file_list(items, total=total, skip=skip, limit=limit)
+        return Page(body, newest.freshness, newest.total > SEARCHED)
+
+    async def _values(
+        self, newest: Newest, files: StoreFiles, wanted: Sequence[Entry]
+    ) -> list[bytes]:
+        """What is stored of those of the files that are there, in their order."""
+        if not wanted:
+            return []
+        by_partition: dict[int, list[int]] = defaultdict(list)
+        for position, (_, _, number) in enumerate(wanted):
+            by_partition[number].append(position)
+        names = {
+            number: [file_key(files.store_id, wanted[position][1]) for position in positions]
+            for number, positions in by_partition.items()
+        }
+        answer = await self._snapshots.read(partial(_question, newest.layout, names))
+        values: dict[int, bytes | None] = {}
+        for number, positions in by_partition.items():
+            (found,) = answer.by_partition[number]
+            values.update(zip(positions, found, strict=True))
+        return [value for _, value in sorted(values.items()) if value is not None]
+
+    @asynccontextmanager
+    async def _turn(self, entries: int) -> AsyncIterator[None]:
+        """One deep read after the other: between their slices all other requests are answered."""
+        if entries < _DEEP:
+            yield
+            return
+        try:
+            async with asyncio.timeout(_TURN_WITHIN_S):
+                await self._deep.acquire()
+        except TimeoutError as error:
+            raise NotReadyError("others search") from error
+        try:
+            yield
+        finally:
+            self._deep.release()
+
+
+def _question(
+    named: Layout, names: Mapping[int, Sequence[str]], layout: Layout
+) -> Mapping[int, list[Command]]:
+    """The files, by the partitions of the layout that named them."""
+    if layout is not named:
+        raise NotReadyError("the generation changes")
+    return {
+        number: [["MGET", *map(layout.places[number].file, of)]] for number, of in names.items()
+    }
+
+
+@lru_cache(maxsize=_REMEMBERED_ITEMS)
+def _listed(value: bytes) -> _Listed:
+    """What the value of a file's key amounts to; the same pages are asked for again and again."""
+    document = decode_record(value)
+    return _Listed(
+        document.organization_id, document.status, document.is_deleted, file_item(document)
+    )
+
+
+def _belongs(file: _Listed | Document, files: StoreFiles) -> bool:
+    return (
+        file.organization_id == files.organization_id
+        and not file.is_deleted
+        and files.status in (None, file.status)
+    )
+
+
+def _folded(text: str) -> str:
+    """The form in which names are compared: without case, accents composed."""
+    return text.lower() if text.isascii() else normalize("NFC", text).casefold()
