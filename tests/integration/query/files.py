@@ -1,6 +1,8 @@
 """Documents of one file in the states that the tests need."""
 
 from milepost_schemas.document import Document, FileError
+from milepost_schemas.events import Event, LogLevel, LogRecorded
+from milepost_schemas.logs import LogLine, log_line
 from milepost_schemas.times import parse_time_ms
 from tests.integration.query.running import ORGANIZATION
 
@@ -60,3 +62,16 @@ def failed() -> Document:
 
 def deleted() -> Document:
     return processing(revision=14, deleted_at=COMPLETED)
+
+
+def line(time: str, level: LogLevel, message: str) -> LogLine:
+    time_ms = parse_time_ms(f"2025-06-15T{time}Z")
+    data = LogRecorded(
+        organization_id=ORGANIZATION,
+        store_id=STORE,
+        file_id=FILE,
+        attempt=1,
+        level=level,
+        message=message,
+    )
+    return log_line(Event(time, "/tests", time_ms, data), time_ms)

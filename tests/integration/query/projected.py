@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from milepost_projector.read_model import NO_CHECKPOINT, RedisReadModel
 from milepost_projector.slices import Indexed, Slice, SliceWriter, Slot, indexed
 from milepost_schemas.checkpoint import Checkpoint
-from milepost_schemas.document import Document
+from milepost_schemas.document import Document, Status
 from milepost_schemas.identity import file_key
 from milepost_schemas.keys import Keys, PartitionKeys
 from milepost_schemas.logs import LogLine
 from milepost_schemas.meta import Meta
 from milepost_schemas.topics import partition_of
+from tests.integration.query.running import ORGANIZATION
 from tests.integration.query.stored_model import now_ms
 
 
@@ -64,6 +65,14 @@ class ProjectedFiles:
         """Nothing but the checkpoint, whatever it was."""
         self._checkpoints[number] = checkpoint
         await self._read_model.call("SET", self._place(number).checkpoint, checkpoint.encode())
+
+    async def mislist(self, document: Document, *, status: Status | None = None) -> None:
+        """An entry of the index that the document does not agree with."""
+        number = self.partition_of(document)
+        of = ORGANIZATION, document.store_id
+        place = self._place(number)
+        name = place.files(*of) if status is None else place.files_by_status(*of, status)
+        await self._read_model.call("ZADD", name, document.created_at, document.file_id)
 
     async def as_of_now(self) -> None:
         """Every partition has reached the end of its log."""

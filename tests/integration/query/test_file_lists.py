@@ -159,6 +159,24 @@ async def test_a_deleted_file_is_in_no_list(
     assert await ids(reader, search="file") == []
 
 
+async def test_a_file_that_left_the_list_after_its_index_was_read_is_not_shown(
+    reader: httpx.AsyncClient, projected: ProjectedFiles
+) -> None:
+    strange = file(3, organization_id="org_stranger", name="a")
+    await projected.put(
+        file(1, name="a"), file(2, name="a", deleted_at=CREATED), strange, file(4, status="failed")
+    )
+    for each in (file(2), strange, file(5)):
+        await projected.mislist(each)
+        await projected.mislist(each, status="pending")
+    await projected.mislist(file(4), status="pending")
+
+    assert await ids(reader) == ["file_4", "file_1"]
+    assert await ids(reader, status="pending") == ["file_1"]
+    assert await ids(reader, search="a") == ["file_1"]
+    assert await ids(reader, search="a", status="pending") == ["file_1"]
+
+
 async def test_a_search_finds_names_whatever_the_case(
     reader: httpx.AsyncClient, projected: ProjectedFiles
 ) -> None:

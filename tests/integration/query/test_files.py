@@ -6,13 +6,10 @@ import pytest
 
 from milepost_query.file_config import NO_LIMIT
 from milepost_schemas.document import Document
-from milepost_schemas.events import Event, LogLevel, LogRecorded
 from milepost_schemas.http import FileConfig, FileDetails, FileLog, StorageUsage
-from milepost_schemas.logs import LogLine, log_line
 from milepost_schemas.progress import Step
 from milepost_schemas.status_record import decode_status, encode_status
-from milepost_schemas.times import parse_time_ms
-from tests.integration.query.files import FILE, STARTED, STORE, completed, failed, processing
+from tests.integration.query.files import FILE, STARTED, STORE, completed, failed, line, processing
 from tests.integration.query.projected import ProjectedFiles
 from tests.integration.query.running import ORGANIZATION
 
@@ -52,19 +49,6 @@ LOG = (
     '{"logs":[{"timestamp":"2025-06-15T10:00:06Z","level":"info","message":"12 Seiten gelesen"},'
     '{"timestamp":"2025-06-15T10:00:07Z","level":"warning","message":"Seite 7 ist „leer“"}]}'
 )
-
-
-def line(time: str, level: LogLevel, message: str) -> LogLine:
-    time_ms = parse_time_ms(f"2025-06-15T{time}Z")
-    data = LogRecorded(
-        organization_id=ORGANIZATION,
-        store_id=STORE,
-        file_id=FILE,
-        attempt=1,
-        level=level,
-        message=message,
-    )
-    return log_line(Event(time, "/tests", time_ms, data), time_ms)
 
 
 def named() -> Document:
