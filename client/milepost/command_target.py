@@ -7,12 +7,8 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from milepost.connection import KafkaSettings
-from milepost.errors import MilepostError
+from milepost.local_stack import NoTargetError, read_stack
 from milepost_schemas.topics import DEAD_LETTER, STATUS
-
-
-class NoTargetError(MilepostError):
-    """Neither a local stack nor the environment says where Kafka is."""
 
 
 class CommandSettings(BaseSettings):
@@ -36,12 +32,9 @@ def find_kafka(data: Path) -> KafkaSettings:
     Raises:
         NoTargetError: there is neither.
     """
-    try:
-        stack = msgspec.json.decode((data / "stack.json").read_bytes(), type=_Stack)
-    except FileNotFoundError:
+    stack = read_stack(data, _Stack)
+    if stack is None:
         return _from_environment(data)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise NoTargetError(f"cannot read {data / 'stack.json'}: {error}") from error
     return KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
 
 

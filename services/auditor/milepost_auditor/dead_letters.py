@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from milepost_auditor.differences import Difference, Findings
 from milepost_auditor.partition_fold import Rejection
 from milepost_auditor.topic_reader import Record
-
-_BY_REFERENCE: Final = "milepost-value-sha256"
+from milepost_schemas.dead_letter import NotADeadLetterError, split_headers
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class Letter(NamedTuple):
-    """A dead letter, with a digest for its value."""
+    """A dead letter, with a digest for its value; the headers are the record's own."""
 
     reason: str
     key: bytes | None
@@ -34,21 +33,23 @@ class DeadLetterTopic:
     """All dead letters of a log, by source position."""
 
     def __init__(self, source_topic: str) -> None:
-        self._source_topic = source_topic.encode()
+        self._source_topic = source_topic
         self._letters: dict[int, dict[int, Letter]] = {}
         self._complete_since_ms = 0
 
     def take(self, records: Iterable[Record]) -> None:
         """Take in some of the topic's records; others than this log's are left out."""
         for record in records:
-            headers = tuple(record.headers() or ())
-            named = dict(headers)
-            partition = named.get("milepost-source-partition") or b""
-            offset = named.get("milepost-source-offset") or b""
-            is_ours = named.get("milepost-source-topic") == self._source_topic
-            if is_ours and partition.isdigit() and offset.isdigit():
-                letters = self._letters.setdefault(int(partition), {})
-                letters[int(offset)] = _letter(record, headers)
+            try:
+                headers, facts = split_headers(record.headers() or ())
+            except NotADeadLetterError:
+                continue
+            if facts.source_topic == self._source_topic:
+                letters = self._letters.setdefault(facts.source_partition, {})
+                digest = facts.digest.sha256 if facts.digest else _digest(record.value())
+                letters[facts.source_offset] = Letter(
+                    facts.reason, record.key(), digest, tuple(headers)
+                )
 
     def lacks_before(self, oldest_ms: int) -> None:
         """Take in that dead letters from before a time are gone."""
@@ -89,14 +90,6 @@ def compare_dead_letters(
     findings.compare("dead_letters_of_accepted_records", len(accepted))
 
 
-def _letter(record: Record, headers: Headers) -> Letter:
-    named = dict(headers)
-    reference = named.get(_BY_REFERENCE)
-    digest = _digest(record.value()) if reference is None else reference.decode(errors="replace")
-    reason = (named.get("milepost-reason") or b"").decode(errors="replace")
-    return Letter(reason, record.key(), digest, headers)
-
-
 def _difference(letter: Letter, rejection: Rejection) -> str | None:
     record = rejection.record
     if letter.reason != rejection.reason:
@@ -105,9 +98,8 @@ def _difference(letter: Letter, rejection: Rejection) -> str | None:
         return "the dead letter has another key"
     if letter.digest != _digest(record.value()):
         return "the dead letter has another value"
-    original = tuple(record.headers() or ())
-    if letter.headers[: len(original)] != original:
-        return "the dead letter lacks headers of the record"
+    if letter.headers != tuple(record.headers() or ()):
+        return "the dead letter has other headers than the record"
     return None
 
 

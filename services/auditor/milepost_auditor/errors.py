@@ -7,10 +7,6 @@ class AuditError(MilepostError):
     """The base of every reason for which nothing can be said."""
 
 
-class NoTargetError(AuditError):
-    """Neither a local stack nor the environment says what to audit."""
-
-
 class ReadModelUnavailableError(AuditError):
     """Redis does not answer, or has no read model."""
 

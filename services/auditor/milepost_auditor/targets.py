@@ -7,7 +7,7 @@ import msgspec
 from pydantic import RedisDsn, ValidationError
 
 from milepost.connection import KafkaSettings
-from milepost_auditor.errors import NoTargetError
+from milepost.local_stack import NoTargetError, read_stack
 from milepost_auditor.settings import Settings
 
 
@@ -47,7 +47,7 @@ def find_target(data: Path) -> Target:
     Raises:
         NoTargetError: there is neither.
     """
-    stack = _find_stack(data)
+    stack = read_stack(data, _Stack)
     if stack is not None:
         kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
         return Target(kafka, Settings(redis_url=RedisDsn(stack.redis_url)))
@@ -58,15 +58,6 @@ def find_target(data: Path) -> Target:
     except ValidationError as error:
         raise _no_target(data) from error
     return Target(kafka, settings)
-
-
-def _find_stack(data: Path) -> _Stack | None:
-    try:
-        return msgspec.json.decode((data / "stack.json").read_bytes(), type=_Stack)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise NoTargetError(f"cannot read {data / 'stack.json'}: {error}") from error
 
 
 def _no_target(data: Path) -> NoTargetError:

@@ -7,13 +7,9 @@ import msgspec
 from pydantic import ValidationError
 
 from milepost.connection import KafkaSettings
-from milepost.errors import MilepostError
+from milepost.local_stack import NoTargetError, read_stack
 from milepost_pipeline.ingest import IngestTarget
 from milepost_pipeline.settings import CommandSettings
-
-
-class NoTargetError(MilepostError):
-    """Neither a local stack nor the environment says where to work."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ def ingest_target(data: Path) -> IngestTarget:
     Raises:
         NoTargetError: there is neither.
     """
-    stack = _find_stack(data)
+    stack = read_stack(data, _Stack)
     if stack is not None:
         kafka = KafkaSettings(bootstrap_servers=stack.kafka_bootstrap_servers)
         objects_url = (data.resolve() / "objects").as_uri()
@@ -67,22 +63,13 @@ def search_target(data: Path) -> SearchTarget:
     Raises:
         NoTargetError: there is neither.
     """
-    stack = _find_stack(data)
+    stack = read_stack(data, _Stack)
     if stack is not None:
         return SearchTarget(stack.organization_id, stack.store_id, data / "index.sqlite")
     settings = CommandSettings()
     if not (settings.organization_id and settings.store_id and settings.index_file):
         raise _no_target(data, "MILEPOST_INDEX_FILE")
     return SearchTarget(settings.organization_id, settings.store_id, settings.index_file)
-
-
-def _find_stack(data: Path) -> _Stack | None:
-    try:
-        return msgspec.json.decode((data / "stack.json").read_bytes(), type=_Stack)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise NoTargetError(f"cannot read {data / 'stack.json'}: {error}") from error
 
 
 def _no_target(data: Path, variable: str) -> NoTargetError:

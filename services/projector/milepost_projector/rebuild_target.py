@@ -6,13 +6,9 @@ import msgspec
 from pydantic import SecretStr, ValidationError
 
 from milepost.connection import KafkaSettings
-from milepost.errors import MilepostError
+from milepost.local_stack import NoTargetError, read_stack
 from milepost_projector.filling import Source
 from milepost_projector.settings import Settings
-
-
-class NoTargetError(MilepostError):
-    """Neither a local stack nor the environment says where to work."""
 
 
 class _Stack(msgspec.Struct):
@@ -28,7 +24,7 @@ def find_source(data: Path) -> Source:
     Raises:
         NoTargetError: there is neither.
     """
-    stack = _find_stack(data)
+    stack = read_stack(data, _Stack)
     try:
         # pydantic fills required fields from the environment, which mypy cannot see.
         if stack is None:
@@ -48,12 +44,3 @@ def find_source(data: Path) -> Source:
         settings.redis_url.get_secret_value(),
         settings.redis_prefix,
     )
-
-
-def _find_stack(data: Path) -> _Stack | None:
-    try:
-        return msgspec.json.decode((data / "stack.json").read_bytes(), type=_Stack)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise NoTargetError(f"cannot read {data / 'stack.json'}: {error}") from error

@@ -14,9 +14,12 @@ def letter(record: Given, **changed: bytes | None) -> Given:
         "key": key,
         "value": value,
         "milepost-reason": b"malformed_data",
+        "milepost-detail": b"no JSON",
         "milepost-source-topic": b"log",
         "milepost-source-partition": b"4",
         "milepost-source-offset": str(record.at).encode(),
+        "milepost-projector-version": b"1",
+        "milepost-failed-at": b"2025-06-15T10:00:05.000Z",
     } | {name.replace("_", "-"): text for name, text in changed.items()}
     facts = [(name, text) for name, text in parts.items() if name.startswith("milepost-")]
     return Given(50 + record.at, (parts["key"], parts["value"], [*headers, *facts]))
@@ -52,15 +55,15 @@ def test_the_dead_letter_has_to_begin_with_the_records_own_headers() -> None:
     record = poison(3)
     bare = letter(Given(3, (record.key(), record.value(), ())))
     assert compared(bare, rejected=(record,))[0] == [
-        "malformed_data: the dead letter lacks headers of the record"
+        "malformed_data: the dead letter has other headers than the record"
     ]
 
 
 def test_a_value_that_is_too_large_for_the_topic_is_known_by_its_digest() -> None:
     record = poison(3)
     digest = sha256(b"no JSON").hexdigest().encode()
-    right = letter(record, value=None, milepost_value_sha256=digest)
-    wrong = letter(record, value=None, milepost_value_sha256=b"0")
+    right = letter(record, value=None, milepost_value_bytes=b"7", milepost_value_sha256=digest)
+    wrong = letter(record, value=None, milepost_value_bytes=b"7", milepost_value_sha256=b"0")
     assert compared(right, rejected=(record,))[0] == []
     assert len(compared(wrong, rejected=(record,))[0]) == 1
 
