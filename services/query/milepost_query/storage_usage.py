@@ -36,7 +36,7 @@ class Usage(NamedTuple):
 
 
 async def read_usage(snapshots: Snapshots, organization_id: str, limit_bytes: int) -> Usage:
-    """The sums of all partitions; stores by id, those without files left out.
+    """The sums of all partitions; stores by id. Nothing is counted of a store without files.
 
     Raises:
         NotReadyError: a partition is not answered from.
@@ -49,9 +49,7 @@ async def read_usage(snapshots: Snapshots, organization_id: str, limit_bytes: in
             if what in ("files", "bytes"):
                 counts[store][what] += int(count)
     stores = [
-        _Store(store, store, of["bytes"], of["files"])
-        for store, of in sorted(counts.items())
-        if of["files"]
+        _Store(store, store, of["bytes"], of["files"]) for store, of in sorted(counts.items())
     ]
     usage = _Usage(
         limit_bytes,

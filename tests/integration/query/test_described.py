@@ -73,7 +73,7 @@ def require_envelope(response: Response) -> None:
 
 @schema.parametrize()
 @settings(max_examples=25)
-def test_each_operation_answers_as_it_is_described(case: Case, service: str) -> None:
+def test_each_operation_answers_as_it_is_described(case: Case[Any], service: str) -> None:
     response = case.call(base_url=service, headers=READER)
 
     require_envelope(response)
@@ -84,10 +84,10 @@ def test_operations_that_follow_each_other_answer_as_they_are_described(service:
     seen: set[tuple[str, int]] = set()
 
     class Asking(schema.as_state_machine()):  # type: ignore[misc]  # made at run time
-        def get_call_kwargs(self, case: Case) -> dict[str, Any]:  # noqa: ARG002  its signature
+        def get_call_kwargs(self, case: Case[Any]) -> dict[str, Any]:  # noqa: ARG002  its signature
             return {"base_url": service, "headers": READER}
 
-        def after_call(self, response: Response, case: Case) -> None:
+        def after_call(self, response: Response, case: Case[Any]) -> None:
             seen.add((case.operation.definition.raw["operationId"], response.status_code))
             require_envelope(response)
 
