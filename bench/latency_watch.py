@@ -49,7 +49,7 @@ class Hints(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast("asyncio.WriteTransport", transport).write(
-            hiredis.pack_command(cast("tuple[str]", ("SUBSCRIBE", *self._channels)))
+            hiredis.pack_command(cast("tuple[str]", ("SSUBSCRIBE", *self._channels)))
         )
 
     def data_received(self, data: bytes) -> None:
@@ -58,7 +58,7 @@ class Hints(asyncio.Protocol):
             self._take(*push)
 
     def _take(self, kind: bytes, _channel: bytes, content: int | bytes) -> None:
-        if kind == b"subscribe" and content == len(self._channels):
+        if kind == b"ssubscribe" and content == len(self._channels):
             self.subscribed.set_result(None)
         elif isinstance(content, bytes):
             for key in content.split(b" "):

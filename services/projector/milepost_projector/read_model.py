@@ -278,7 +278,7 @@ class RedisReadModel:
         if self._primaries.is_cluster:
             # All, so that a cluster that moves their slot refuses the script before it begins.
             names += slice_.records[::2]
-            names += {str(command[1]) for command in slice_.commands if command[0] != "PUBLISH"}
+            names += {str(command[1]) for command in slice_.commands if command[0] != "SPUBLISH"}
         commands = self._encoder.encode(slice_.commands)
         return _Call(names, [slice_.expected, slice_.checkpoint, commands, *slice_.records])
 

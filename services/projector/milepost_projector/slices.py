@@ -102,7 +102,7 @@ class SliceWriter:
         commands += self._lines
         if self.changed and self._is_live:
             hint = b" ".join(self.changed).decode()
-            commands.append(["PUBLISH", self._keys.hints, hint])
+            commands.append(["SPUBLISH", self._keys.hints, hint])
         return records, commands
 
     def _records(self) -> list[bytes]:

@@ -88,7 +88,7 @@ def test_a_new_status_moves_the_file_between_lists() -> None:
 
 def test_progress_alone_touches_no_list_and_no_counter() -> None:
     _, commands = commands_of([progressed(1, 10)], [progressed(1, 20)])
-    assert [name for name, *_ in commands] == ["PUBLISH"]
+    assert [name for name, *_ in commands] == ["SPUBLISH"]
 
 
 def test_within_a_slice_only_the_sum_of_changes_counts() -> None:
@@ -155,7 +155,7 @@ def test_log_lines_are_appended_in_order_with_their_identity() -> None:
 
 def test_readers_are_woken_once_with_every_changed_file() -> None:
     (commands,) = commands_of([progressed(1), progressed(2), progressed(1, 5)])
-    ((channel, hint),) = changes(commands, "PUBLISH")
+    ((channel, hint),) = changes(commands, "SPUBLISH")
     assert channel == KEYS.hints
     assert sorted(str(hint).split()) == ["vs_1/file_1", "vs_1/file_2"]
 
@@ -166,7 +166,7 @@ def test_nobody_is_woken_for_a_generation_that_is_not_live() -> None:
     fold.fold(log(progressed(1)))
     (slice_,) = fold.cut(1, 1).slices
     assert slice_.records
-    assert changes(slice_.commands, "PUBLISH") == []
+    assert changes(slice_.commands, "SPUBLISH") == []
 
 
 def test_no_command_is_longer_than_lua_can_unpack() -> None:
