@@ -49,7 +49,7 @@ class PartitionKeys:
 
     @property
     def hints(self) -> str:
-        """Sharded pub/sub channel: the file keys of each batch, space-separated, once it is there."""
+        """Sharded pub/sub channel: the file keys of a slice, space-separated, once it is there."""
         return f"{self.tag}h"
 
     @property

@@ -13,6 +13,8 @@ from milepost_query.api_keys import ApiKeys, ApiKeysError
 from milepost_query.application import create_application
 from milepost_query.authentication import Authentication
 from milepost_query.file_config import Limits
+from milepost_query.following import Following
+from milepost_query.hints import connect_hints
 from milepost_query.logs import configure_logs
 from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import BindError, bind, serve
@@ -28,6 +30,7 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
     async with (
         connect(redis_url) as redis,
         connect_snapshots(redis_url) as snapshot_reads,
+        connect_hints(redis_url) as hints,
         asyncio.TaskGroup() as tasks,
     ):
         read_model = ReadModel(redis, Keys(settings.redis_prefix))
@@ -35,14 +38,23 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
         limits = Limits(
             settings.max_file_bytes, settings.upload_chunk_bytes, settings.storage_limit_bytes
         )
+        following = Following(read_model, hints)
         app = create_application(
-            read_model, snapshot_reads, authentication, time.time, limits=limits
+            read_model,
+            snapshot_reads,
+            authentication,
+            time.time,
+            limits=limits,
+            following=following,
         )
 
-        watching = [tasks.create_task(each.watch()) for each in (api_keys, read_model)]
+        watching = [
+            tasks.create_task(each)
+            for each in (api_keys.watch(), read_model.watch(), following.run())
+        ]
         host, port = listener.getsockname()[:2]
         _log.info("listening", host=host, port=port)
-        await serve(app, listener)
+        await serve(app, listener, before_end=following.end)
         for task in watching:
             task.cancel()
     _log.info("stopped")

@@ -21,6 +21,7 @@ from milepost_query.certainty import Certainty
 from milepost_query.docs_page import add_docs_page
 from milepost_query.file_config import Limits
 from milepost_query.file_lists import FileLists
+from milepost_query.following import Following
 from milepost_query.openapi import describe
 from milepost_query.problems import (
     INTERNAL_ERROR,
@@ -37,6 +38,7 @@ from milepost_query.request_ids import RequestIds
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.snapshots import Snapshots
 from milepost_query.status_route import StatusRoute
+from milepost_query.waiting import Waiting
 
 ROUTERS: Final = (file_routes.router, storage_routes.router, health.router)
 
@@ -86,6 +88,7 @@ def create_application(
     clock: Callable[[], float],
     *,
     limits: Limits,
+    following: Following,
 ) -> FastAPI:
     """Puts the routes together; `clock` gives seconds since 1970."""
     request_ids = RequestIds()
@@ -100,7 +103,12 @@ def create_application(
         request_ids=request_ids,
     )
     app = routed_application(_lifespan(state))
-    app.status_route = StatusRoute(state["certainty"], state["admission"], request_ids)
+    app.status_route = StatusRoute(
+        state["certainty"],
+        state["admission"],
+        request_ids,
+        waiting=Waiting(state["certainty"], following),
+    )
     _add_error_responses(app, request_ids)
     return app
 

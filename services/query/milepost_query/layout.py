@@ -8,7 +8,7 @@ from milepost_query.addresses import FileAddress
 from milepost_query.freshness import Partition
 from milepost_query.status import Status
 from milepost_schemas.identity import file_key
-from milepost_schemas.keys import Keys
+from milepost_schemas.keys import Keys, PartitionKeys
 from milepost_schemas.meta import Meta
 from milepost_schemas.record import split_status
 from milepost_schemas.topics import partition_of
@@ -20,12 +20,28 @@ REMEMBERED_FILES: Final = 8_192
 class Location:
     """A file's place, and what was last found there."""
 
-    __slots__ = ("_generation", "_organization_id", "_status", "_value", "key", "partition")
+    __slots__ = (
+        "_generation",
+        "_organization_id",
+        "_status",
+        "_value",
+        "hints",
+        "key",
+        "partition",
+    )
 
     def __init__(
-        self, key: str, partition: Partition, organization_id: str, *, generation: int
+        self,
+        keys: PartitionKeys,
+        file_key: str,
+        organization_id: str,
+        *,
+        partition: Partition,
+        generation: int,
     ) -> None:
-        self.key = key
+        self.key = keys.file(file_key)
+        self.hints = keys.hints
+        """The channel that says when the file may have changed."""
         self.partition = partition
         self._organization_id = organization_id.encode()
         self._generation = generation
@@ -69,8 +85,9 @@ class Layout:
         key = file_key(address.store_id, address.file_id)
         number = partition_of(key.encode(), self.meta.partitions)
         return Location(
-            self.places[number].file(key),
-            self.partitions[number],
+            self.places[number],
+            key,
             address.organization_id,
+            partition=self.partitions[number],
             generation=self.meta.generation,
         )

@@ -1,7 +1,7 @@
 """The read model in Redis, as a reader sees it. The only module that knows Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple, cast
 
@@ -21,8 +21,8 @@ from milepost_primaries.snapshot_reads import SnapshotReads
 from milepost_primaries.url import RedisUrl
 from milepost_query.addresses import FileAddress
 from milepost_query.freshness import Freshness, Highest, Obstacle, Partition
-from milepost_query.layout import Layout
-from milepost_query.shared_reads import NotReadyError, SharedRead, SharedReads
+from milepost_query.layout import Layout, Location
+from milepost_query.shared_reads import Finding, NotReadyError, SharedRead, SharedReads
 from milepost_query.status import Status
 from milepost_schemas.keys import Keys
 from milepost_schemas.meta import Meta
@@ -178,6 +178,25 @@ class ReadModel:
                 if freshness.obstacle is not None:
                     raise NotReadyError(freshness.obstacle)
                 return location.status(read.values[location.key]), freshness
+        raise NotReadyError("the generation changes")
+
+    async def read_each(self, locate: Callable[[Layout], Sequence[Location]]) -> list[Finding]:
+        """What is stored at several places, all from one round trip; not every one may be sound.
+
+        Args:
+            locate: The places in a layout; asked again when the generation has been switched.
+
+        Raises:
+            NotReadyError: As `read`, but for what is of one partition alone.
+        """
+        self.require_sound()
+        for _ in range(_LAYOUT_READS):
+            layout, read = self.layout, self._reads.next()
+            locations = () if layout is None else locate(layout)
+            read.add(locations)
+            await read.answered()
+            if layout is not None and read.layout is layout:
+                return [read.finding(location) for location in locations]
         raise NotReadyError("the generation changes")
 
     async def survey(self) -> Survey:

@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 import uvicorn
@@ -51,9 +52,24 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes the requests in hand."""
-    server = uvicorn.Server(uvicorn.Config(app, **UVICORN))
+class Server(uvicorn.Server):
+    """Lets those who wait know that it ends, before it waits for them."""
+
+    def __init__(self, app: ASGIApp, before_end: Callable[[], None]) -> None:
+        super().__init__(uvicorn.Config(app, **UVICORN))
+        self._before_end = before_end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._before_end()
+        await super().shutdown(sockets)
+
+
+async def serve(app: ASGIApp, listener: socket.socket, *, before_end: Callable[[], None]) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes the requests in hand.
+
+    `before_end` is called when the end has come, for what would wait longer than that.
+    """
+    server = Server(app, before_end)
     loop = asyncio.get_running_loop()
 
     def stop() -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
 
 from milepost_query.freshness import Freshness, Partition
-from milepost_query.layout import Layout
+from milepost_query.layout import Layout, Location
+from milepost_query.status import Status
 
 
 class NotReadyError(Exception):
@@ -13,6 +15,25 @@ class NotReadyError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Finding(NamedTuple):
+    """What is stored at one place of a generation, not looked into yet."""
+
+    location: Location
+    value: bytes | None
+    freshness: Freshness
+
+    def status(self) -> Status | None:
+        """What the value says; None if the organization has no such file in that store.
+
+        Raises:
+            NotReadyError: The partition is not answered from.
+            ValueError: The value is none that a projector writes.
+        """
+        if self.freshness.obstacle is not None:
+            raise NotReadyError(self.freshness.obstacle)
+        return self.location.status(self.value)
 
 
 class SharedRead:
@@ -42,6 +63,16 @@ class SharedRead:
         self.files[file_key] = None
         self.partitions[partition] = None
         return self.answered()
+
+    def add(self, locations: Iterable[Location]) -> None:
+        """Asks for several files and for the checkpoints of their partitions."""
+        for location in locations:
+            self.files[location.key] = None
+            self.partitions[location.partition] = None
+
+    def finding(self, location: Location) -> Finding:
+        """What was answered for one of them."""
+        return Finding(location, self.values[location.key], self.freshness[location.partition])
 
     def add_checkpoints(self, partitions: Iterable[Partition]) -> None:
         """Asks for the checkpoints alone."""

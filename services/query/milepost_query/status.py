@@ -2,12 +2,14 @@
 
 from typing import Final
 
+from milepost_query.versions import Version
 from milepost_schemas.document import Document
 from milepost_schemas.record import StatusRecord, decode_record
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _CONSTANT: Final[Headers] = ((b"cache-control", b"private, no-cache"), (b"vary", b"Prefer"))
+_TERMINAL: Final = (b'{"status":"completed"', b'{"status":"failed"')
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -22,12 +24,14 @@ class Status:
         "etag",
         "headers",
         "is_deleted",
+        "version",
     )
 
     def __init__(self, value: bytes, record: StatusRecord, generation: int) -> None:
         self._value = value
         self.body = record.body
         self.is_deleted = not record.body
+        self.version: Version = (generation, int(record.revision))
         self.etag = b'"%d.%b"' % (generation, record.revision)
         self.document_headers: Headers = (
             (b"etag", self.etag),
@@ -46,6 +50,10 @@ class Status:
     def document(self) -> Document:
         """The whole document, decoded."""
         return decode_record(self._value)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.body.startswith(_TERMINAL)
 
     def is_named_by(self, if_none_match: bytes) -> bool:
         """Whether the condition holds this ETag, by the weak comparison of RFC 9110, 13.1.2."""

@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from milepost_query.addresses import FileAddress
 from milepost_query.admission import Admission
 from milepost_query.certainty import Certainty, not_in_store
+from milepost_query.preferences import preferred_wait_s
 from milepost_query.problems import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
@@ -20,6 +21,7 @@ from milepost_query.problems import (
 from milepost_query.request_ids import RequestIds
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.status import Headers, Status
+from milepost_query.waiting import Waiting
 
 METHODS: Final = ("GET", "HEAD")
 
@@ -27,8 +29,16 @@ METHODS: Final = ("GET", "HEAD")
 class StatusRoute:
     """Answers `GET` and `HEAD` of a file's status from one shared read of the read model."""
 
-    def __init__(self, certainty: Certainty, admission: Admission, request_ids: RequestIds) -> None:
+    def __init__(
+        self,
+        certainty: Certainty,
+        admission: Admission,
+        request_ids: RequestIds,
+        *,
+        waiting: Waiting,
+    ) -> None:
         self._certainty = certainty
+        self._waiting = waiting
         self._admission = admission
         self._request_ids = request_ids
 
@@ -40,7 +50,13 @@ class StatusRoute:
         request_id = self._request_ids.of(headers.get(b"x-request-id"))
         try:
             self._admit(address, scope["method"], headers)
-            status, freshness = await self._certainty.read(address)
+            wait_s = preferred_wait_s(scope["headers"]) if b"prefer" in headers else None
+            if wait_s is None:
+                status, freshness = await self._certainty.read(address)
+            else:
+                status, freshness = await self._waiting.read(
+                    address, headers.get(b"if-none-match"), wait_s=wait_s, receive=receive
+                )
         except (ProblemError, NotReadyError) as error:
             await _refusal(error, headers, request_id)(scope, receive, send)
         except Exception as error:
@@ -48,7 +64,9 @@ class StatusRoute:
             await _refusal(error, headers, request_id)(scope, receive, send)
             raise
         else:
-            own_headers = (*freshness.headers, (b"x-request-id", request_id))
+            own_headers: Headers = (*freshness.headers, (b"x-request-id", request_id))
+            if wait_s is not None:
+                own_headers = (*own_headers, (b"preference-applied", b"wait=%d" % wait_s))
             start = _start(status, own_headers, headers.get(b"if-none-match"))
             await send(start)
             is_bodiless = start["status"] == 304 or scope["method"] == "HEAD"

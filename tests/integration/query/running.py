@@ -9,14 +9,15 @@ from hashlib import sha256
 from pathlib import Path
 
 import httpx
-import uvicorn
 
 from milepost_query.api_keys import ApiKeys
 from milepost_query.application import create_application
 from milepost_query.authentication import Authentication
 from milepost_query.file_config import Limits
+from milepost_query.following import POLL_EVERY_S, Following
+from milepost_query.hints import connect_hints
 from milepost_query.read_model import ReadModel, connect, connect_snapshots
-from milepost_query.server import UVICORN, bind
+from milepost_query.server import Server, bind
 from milepost_schemas.keys import Keys
 
 ORGANIZATION = "org_xyz789"
@@ -47,19 +48,32 @@ def write_keys(path: Path, keys: list[tuple[str, str, list[str], str | None]]) -
 
 @asynccontextmanager
 async def running_query(
-    redis_url: str, *, prefix: str, api_keys: ApiKeys
+    redis_url: str, *, prefix: str, api_keys: ApiKeys, poll_every_s: float = POLL_EVERY_S
 ) -> AsyncIterator[httpx.AsyncClient]:
-    async with connect(redis_url) as redis, connect_snapshots(redis_url) as snapshot_reads:
+    async with (
+        connect(redis_url) as redis,
+        connect_snapshots(redis_url) as snapshot_reads,
+        connect_hints(redis_url) as hints,
+    ):
         read_model = ReadModel(redis, Keys(prefix))
         authentication = Authentication(api_keys, time.time)
+        following = Following(read_model, hints, poll_every_s=poll_every_s)
         app = create_application(
-            read_model, snapshot_reads, authentication, time.time, limits=Limits()
+            read_model,
+            snapshot_reads,
+            authentication,
+            time.time,
+            limits=Limits(),
+            following=following,
         )
         listener = bind("127.0.0.1", 0)
-        server = uvicorn.Server(uvicorn.Config(app, **UVICORN))
+        server = Server(app, following.end)
+        following_on = asyncio.create_task(following.run())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with httpx.AsyncClient(base_url=address, timeout=10) as client:
             yield client
         server.should_exit = True
         await serving
+        following_on.cancel()
+        await asyncio.wait([following_on])

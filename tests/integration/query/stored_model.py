@@ -39,6 +39,12 @@ class StoredModel:
     async def put(self, document: Document) -> None:
         await self.redis.set(self.key_of(document), encode_record(document))
 
+    async def hint(self, document: Document) -> int:
+        """Say that the file has changed; how many have heard it."""
+        key = file_key(document.store_id, document.file_id)
+        heard: int = await self.redis.spublish(self.hints_of(document), key)
+        return heard
+
     async def checkpoint(self, partition: int, checkpoint: Checkpoint) -> None:
         await self.redis.set(self.checkpoint_key(partition), checkpoint.encode())
 
@@ -49,6 +55,9 @@ class StoredModel:
     def key_of(self, document: Document) -> str:
         key = file_key(document.store_id, document.file_id)
         return self.keys.partition(self.generation, self.partition_of(document)).file(key)
+
+    def hints_of(self, document: Document) -> str:
+        return self.keys.partition(self.generation, self.partition_of(document)).hints
 
     def checkpoint_key(self, partition: int) -> str:
         return self.keys.partition(self.generation, partition).checkpoint

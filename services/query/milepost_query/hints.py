@@ -1,0 +1,189 @@
+"""Hears which files have changed: one subscription to each primary, while anybody wants to know."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Set
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from milepost_primaries.primaries import Primaries
+from milepost_primaries.url import RedisUrl
+
+CONNECT_TIMEOUT_S: Final = 1.0
+CHECK_EVERY_S: Final = 1.0
+"""Between two looks at what is lost; each sends a ping, which a living primary answers."""
+SILENT_FOR_S: Final = 5.0
+"""A connection on which not even a ping is answered is dead."""
+
+_log = structlog.get_logger()
+
+
+class Ears(NamedTuple):
+    """Who is told. A hint is only a hint: whoever hears it reads, and may never hear it."""
+
+    on_hint: Callable[[bytes], None]
+    """With the keys of files that have changed, separated by spaces."""
+    on_subscribed: Callable[[str], None]
+    """With a channel whose hints are heard from now on; those before may have been lost."""
+
+
+@asynccontextmanager
+async def connect_hints(url: str) -> AsyncIterator["Hints"]:
+    """A way to the primaries of its own: a subscribed connection reads nothing else."""
+    primaries = Primaries(RedisUrl.parse(url), _client, answers_within_s=CONNECT_TIMEOUT_S)
+    try:
+        yield Hints(primaries)
+    finally:
+        await primaries.aclose()
+
+
+def _client(url: str) -> Redis:
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=None,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+    )
+
+
+class Hints:
+    """Keeps the wanted channels subscribed, wherever they are; without any there is no connection.
+
+    What is lost is subscribed again at the next check.
+    """
+
+    def __init__(self, primaries: Primaries) -> None:
+        self._primaries = primaries
+        self._wanted: Set[str] = frozenset()
+        self._changed = asyncio.Event()
+        self._subscriptions: dict[Redis, _Subscription] = {}
+        self._is_lost = False
+
+    @property
+    def wanted(self) -> Set[str]:
+        return self._wanted
+
+    def want(self, channels: Set[str]) -> None:
+        """Hear these channels from now on, and no others."""
+        if channels != self._wanted:
+            self._wanted = frozenset(channels)
+            self._changed.set()
+
+    async def run(self, ears: Ears) -> None:
+        """Listens until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                try:
+                    await self._arrange(ears, tasks)
+                except (RedisError, OSError) as error:
+                    self._report(error)
+                try:
+                    async with asyncio.timeout(CHECK_EVERY_S):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+                self._changed.clear()
+
+    async def _arrange(self, ears: Ears, tasks: asyncio.TaskGroup) -> None:
+        by_primary: dict[Redis, set[str]] = defaultdict(set)
+        for channel in self._wanted:
+            by_primary[await self._primaries.of(channel)].add(channel)
+        for redis in self._subscriptions.keys() - by_primary.keys():
+            self._subscriptions.pop(redis).end()
+        for redis, channels in by_primary.items():
+            if redis not in self._subscriptions:
+                subscription = _Subscription(redis, ears)
+                self._subscriptions[redis] = subscription
+                subscription.task = tasks.create_task(self._listen(redis, subscription))
+            await self._subscriptions[redis].want(channels)
+
+    async def _listen(self, redis: Redis, subscription: "_Subscription") -> None:
+        try:
+            await subscription.connect()
+            self._report(None)
+            await subscription.listen()
+        except (RedisError, OSError) as error:
+            self._report(error)
+            if self._subscriptions.get(redis) is subscription:
+                del self._subscriptions[redis]
+            self._primaries.forget(redis)
+        finally:
+            await subscription.disconnect()
+
+    def _report(self, error: Exception | None) -> None:
+        """Logs when hints are lost and when they are back, not at every try."""
+        if self._is_lost != (error is not None):
+            self._is_lost = error is not None
+            if error is None:
+                _log.info("hints_heard_again")
+            else:
+                _log.warning("hints_lost", error=type(error).__name__)
+
+
+class _Subscription:
+    """The channels of one primary, on one connection."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self, redis: Redis, ears: Ears) -> None:
+        self._connection = redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        self._ears = ears
+        self._wanted: Set[str] = frozenset()
+        self._asked: Set[str] = frozenset()
+        self._is_connected = False
+
+    async def want(self, channels: Set[str]) -> None:
+        """Asks for what is missing, and for a sign of life."""
+        self._wanted = channels
+        if self._is_connected:
+            await self._ask()
+            await self._connection.send_command("PING")
+
+    async def connect(self) -> None:
+        """Raises RedisError, OSError."""
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await self._connection.connect()
+        self._is_connected = True
+
+    async def listen(self) -> None:
+        """Hears until the connection is lost. Raises RedisError, OSError."""
+        await self._ask()
+        while True:
+            push = await self._connection.read_response(timeout=SILENT_FOR_S)
+            if push is None:
+                raise RedisConnectionError("the primary is silent")
+            self._take(push)
+
+    async def disconnect(self) -> None:
+        self._is_connected = False
+        await self._connection.disconnect(nowait=True)
+
+    def end(self) -> None:
+        self.task.cancel()
+
+    async def _ask(self) -> None:
+        # One channel a command: on a cluster each is of another slot.
+        missing, superfluous = self._wanted - self._asked, self._asked - self._wanted
+        self._asked = self._wanted
+        for channel in missing:
+            await self._connection.send_command("SSUBSCRIBE", channel)
+        for channel in superfluous:
+            await self._connection.send_command("SUNSUBSCRIBE", channel)
+
+    def _take(self, push: object) -> None:
+        match push:
+            case [b"smessage", _, bytes(file_keys)]:
+                self._ears.on_hint(file_keys)
+            case [b"ssubscribe", bytes(channel), _]:
+                self._ears.on_subscribed(channel.decode())
+            case [b"sunsubscribe", bytes(channel), _] if channel.decode() in self._asked:
+                raise RedisConnectionError("the slot of a channel has moved")

@@ -1,0 +1,83 @@
+"""Waits until there is something new to say about a file."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.types import Receive
+
+from milepost_query.addresses import FileAddress
+from milepost_query.certainty import Certainty
+from milepost_query.following import FollowedFile, Following
+from milepost_query.freshness import Freshness
+from milepost_query.status import Status
+from milepost_query.versions import newest_version
+
+
+class Waiting:
+    """Answers late, but within the time that the client gave."""
+
+    def __init__(self, certainty: Certainty, following: Following) -> None:
+        self._certainty = certainty
+        self._following = following
+
+    async def read(
+        self, address: FileAddress, if_none_match: bytes | None, *, wait_s: float, receive: Receive
+    ) -> tuple[Status, Freshness]:
+        """The status as soon as it is what the client waits for, else as it is at the deadline.
+
+        With a condition the client waits for a newer revision, without one for the end of the
+        attempt. It waits no longer when it has gone, nor when the service ends.
+
+        Raises:
+            ProblemError, NotReadyError: As `Certainty.read`.
+        """
+        is_enough = _what_is_enough(if_none_match)
+        status, freshness = await self._certainty.read(address)
+        if is_enough(status):
+            return status, freshness
+        bell = asyncio.Event()
+        with self._following.follow((address,), bell) as (file,):
+            async with attended(receive, bell) as leaving:
+                try:
+                    async with asyncio.timeout(wait_s):
+                        while not (leaving.done() or self._following.is_ending):
+                            news = await self._news(file, status)
+                            if news is not None and is_enough(news[0]):
+                                return news
+                            await bell.wait()
+                            bell.clear()
+                except TimeoutError:
+                    pass
+        return await self._certainty.read(address)
+
+    async def _news(self, file: FollowedFile, seen: Status) -> tuple[Status, Freshness] | None:
+        """What is newer than what was seen; it may have been followed for others before."""
+        if file.is_gone:
+            return await self._certainty.read(file.address)
+        if file.status is None or file.freshness is None or file.status.version <= seen.version:
+            return None
+        return file.status, file.freshness
+
+
+@asynccontextmanager
+async def attended(receive: Receive, bell: asyncio.Event) -> AsyncIterator[asyncio.Task[None]]:
+    """A task that is done once the client has gone, which rings the bell."""
+    leaving = asyncio.create_task(_until_gone(receive))
+    leaving.add_done_callback(lambda _: bell.set())
+    try:
+        yield leaving
+    finally:
+        leaving.cancel()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _what_is_enough(if_none_match: bytes | None) -> Callable[[Status], bool]:
+    if if_none_match is None:
+        return lambda status: status.is_terminal
+    condition, held = if_none_match, newest_version(if_none_match)
+    return lambda status: status.version > held and not status.is_named_by(condition)
