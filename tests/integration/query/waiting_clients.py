@@ -28,18 +28,28 @@ async def listeners(model: StoredModel, document: Document) -> int:
 
 
 async def waiting(
-    client: httpx.AsyncClient, wait_s: int = 30, *, file_id: str = FILE, **headers: str
+    client: httpx.AsyncClient,
+    *,
+    wait_s: int = 30,
+    file_id: str = FILE,
+    if_none_match: str | None = None,
 ) -> httpx.Response:
-    sent = {**READER, "Prefer": f"wait={wait_s}", **headers}
+    sent = {**READER, "Prefer": f"wait={wait_s}"}
+    if if_none_match is not None:
+        sent["If-None-Match"] = if_none_match
     return await client.get(PATH.replace(FILE, file_id), headers=sent, timeout=60)
 
 
 @asynccontextmanager
 async def one_who_waits(
-    client: httpx.AsyncClient, model: StoredModel, document: Document, **headers: str
+    client: httpx.AsyncClient,
+    model: StoredModel,
+    document: Document,
+    if_none_match: str | None = None,
 ) -> AsyncIterator[asyncio.Task[httpx.Response]]:
     """A request that hints are heard for."""
-    task = asyncio.create_task(waiting(client, file_id=document.file_id, **headers))
+    asking = waiting(client, file_id=document.file_id, if_none_match=if_none_match)
+    task = asyncio.create_task(asking)
     await until(lambda: listeners(model, document))
     try:
         yield task
