@@ -23,6 +23,7 @@ from milepost_query.file_config import Limits
 from milepost_query.file_lists import FileLists
 from milepost_query.following import Following
 from milepost_query.openapi import describe
+from milepost_query.positions import Positions
 from milepost_query.problems import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
@@ -62,6 +63,7 @@ class State(TypedDict):
     file_lists: FileLists
     limits: Limits
     request_ids: RequestIds
+    positions: Positions
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[State]]
@@ -101,6 +103,7 @@ def create_application(
         file_lists=FileLists(snapshots),
         limits=limits,
         request_ids=request_ids,
+        positions=Positions(read_model),
     )
     app = routed_application(_lifespan(state))
     app.status_route = StatusRoute(
@@ -108,6 +111,7 @@ def create_application(
         state["admission"],
         request_ids,
         waiting=Waiting(state["certainty"], following),
+        positions=state["positions"],
     )
     _add_error_responses(app, request_ids)
     return app

@@ -11,7 +11,8 @@ from milepost_query.certainty import Certainty, not_in_store
 from milepost_query.file_config import Limits
 from milepost_query.file_lists import FileLists
 from milepost_query.newest import StoreFiles
-from milepost_query.parameters import FileId, OrganizationId, StatusFilter, StoreId
+from milepost_query.parameters import FileId, LogPosition, OrganizationId, StatusFilter, StoreId
+from milepost_query.positions import Positions
 from milepost_query.problems import VECTOR_STORE_NOT_FOUND, ProblemError
 from milepost_query.read_model import ReadModel
 from milepost_query.snapshots import Snapshots
@@ -48,9 +49,15 @@ def _somebody(request: Request) -> Credential:
     return admission.identify(dict(request.scope["headers"]))
 
 
-def _caller(request: Request, organization_id: OrganizationId) -> Credential:
+async def _caller(
+    request: Request, organization_id: OrganizationId, position: LogPosition = None
+) -> Credential:
     admission: Admission = request.state.admission
-    return admission.admit(dict(request.scope["headers"]), organization_id)
+    credential = admission.admit(dict(request.scope["headers"]), organization_id)
+    if position is not None:
+        positions: Positions = request.state.positions
+        await positions.reach(position)
+    return credential
 
 
 TheReadModel = Annotated[ReadModel, Depends(_read_model)]
@@ -61,7 +68,9 @@ TheLimits = Annotated[Limits, Depends(_limits)]
 Somebody = Annotated[Credential, Depends(_somebody)]
 """Who asks, of whichever organization and with whichever scopes."""
 Caller = Annotated[Credential, Depends(_caller)]
-"""Who asks, and may read what the `organization_id` of the path has."""
+"""Who asks, and may read what the `organization_id` of the path has.
+
+It is known only when the read model has passed the position that the request names."""
 
 
 def _file(

@@ -23,6 +23,7 @@ class Freshness:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """`Milepost-As-Of` and `Milepost-Lag`, ready to be sent."""
     lag: int = 0
+    next_offset: int = 0
 
 
 class Highest:
@@ -66,7 +67,7 @@ class Partition:
         if checkpoint.next_offset < self._highest.next_offset:
             return Freshness("behind")
         self._highest.next_offset = checkpoint.next_offset
-        return _fresh(checkpoint.as_of_ms, checkpoint.lag)
+        return _fresh(checkpoint.as_of_ms, checkpoint.lag, checkpoint.next_offset)
 
 
 def combined(all_of_them: Sequence[Freshness]) -> Freshness:
@@ -75,7 +76,7 @@ def combined(all_of_them: Sequence[Freshness]) -> Freshness:
     return _fresh(as_of_ms, sum(each.lag for each in all_of_them))
 
 
-def _fresh(as_of_ms: int, lag: int) -> Freshness:
+def _fresh(as_of_ms: int, lag: int, next_offset: int = 0) -> Freshness:
     as_of = format_ms(as_of_ms).encode()
     headers = ((b"milepost-as-of", as_of), (b"milepost-lag", b"%d" % lag))
-    return Freshness(None, as_of_ms, headers, lag)
+    return Freshness(None, as_of_ms, headers, lag, next_offset)

@@ -6,13 +6,14 @@ which is 404, not 422.
 
 from typing import Annotated, Any, Final, get_args
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query
 from pydantic import WithJsonSchema
 
 from milepost_query.file_lists import MAX_LIMIT, MAX_SKIP
 from milepost_query.openapi_parts import PATH_PARAMETERS
 from milepost_schemas.document import Status
 from milepost_schemas.identity import IDENTIFIER_PATTERN
+from milepost_schemas.position import HEADER
 
 _MAX_SEARCH: Final = 255
 """No name is longer."""
@@ -47,3 +48,13 @@ Search = Annotated[
 ]
 Skip = Annotated[int, Query(description="How many files to leave out.", ge=0, le=MAX_SKIP)]
 Limit = Annotated[int, Query(description="How many files to answer.", ge=1, le=MAX_LIMIT)]
+
+LogPosition = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string"}),
+    Header(
+        alias=HEADER,
+        description="`<version>:<partition>:<offset>` of the answer to a write: reads what was "
+        "written, or answers 503 if that takes longer than two seconds.",
+    ),
+]

@@ -189,27 +189,54 @@ class ReadModel:
         Raises:
             NotReadyError: As `read`, but for what is of one partition alone.
         """
-        self.require_sound()
-        for _ in range(_LAYOUT_READS):
-            layout, read = self.layout, self._reads.next()
-            locations = () if layout is None else locate(layout)
+        locations: Sequence[Location] = ()
+
+        def ask(layout: Layout, read: SharedRead) -> None:
+            nonlocal locations
+            locations = locate(layout)
             read.add(locations)
-            await read.answered()
-            if layout is not None and read.layout is layout:
-                return [read.finding(location) for location in locations]
-        raise NotReadyError("the generation changes")
+
+        _, read = await self._read_together(ask)
+        return [read.finding(location) for location in locations]
+
+    async def read_checkpoint(self, number: int) -> Freshness | None:
+        """How far a partition is, None if there is none of that number.
+
+        Raises:
+            NotReadyError: As `read`.
+        """
+
+        def ask(layout: Layout, read: SharedRead) -> None:
+            read.add_checkpoints(layout.partitions[number : number + 1])
+
+        layout, read = await self._read_together(ask)
+        if number >= len(layout.partitions):
+            return None
+        freshness = read.freshness[layout.partitions[number]]
+        if freshness.obstacle is not None:
+            raise NotReadyError(freshness.obstacle)
+        return freshness
 
     async def survey(self) -> Survey:
         """Reads all checkpoints. Raises NotReadyError without a sound Redis or metadata."""
+        layout, read = await self._read_together(
+            lambda layout, read: read.add_checkpoints(layout.partitions)
+        )
+        found = (read.freshness[partition].obstacle for partition in layout.partitions)
+        return Survey(layout.meta, {p: o for p, o in enumerate(found) if o is not None})
+
+    async def _read_together(
+        self, ask: Callable[[Layout, SharedRead], None]
+    ) -> tuple[Layout, SharedRead]:
+        """One round trip, all of one generation; `ask` is asked again when it was switched."""
         self.require_sound()
         for _ in range(_LAYOUT_READS):
             layout, read = self.layout, self._reads.next()
             if layout is not None:
-                read.add_checkpoints(layout.partitions)
+                ask(layout, read)
             await read.answered()
             if layout is not None and read.layout is layout:
-                found = (read.freshness[partition].obstacle for partition in layout.partitions)
-                return Survey(layout.meta, {p: o for p, o in enumerate(found) if o is not None})
+                return layout, read
         raise NotReadyError("the generation changes")
 
     async def _fetch(self, read: SharedRead) -> None:

@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from milepost_query.addresses import FileAddress
 from milepost_query.admission import Admission
 from milepost_query.certainty import Certainty, not_in_store
+from milepost_query.positions import Positions
 from milepost_query.preferences import preferred_wait_s
 from milepost_query.problems import (
     INTERNAL_ERROR,
@@ -36,7 +37,9 @@ class StatusRoute:
         request_ids: RequestIds,
         *,
         waiting: Waiting,
+        positions: Positions,
     ) -> None:
+        self._positions = positions
         self._certainty = certainty
         self._waiting = waiting
         self._admission = admission
@@ -50,6 +53,8 @@ class StatusRoute:
         request_id = self._request_ids.of(headers.get(b"x-request-id"))
         try:
             self._admit(address, scope["method"], headers)
+            if b"milepost-position" in headers:
+                await self._positions.reach(headers[b"milepost-position"].decode("latin-1"))
             wait_s = preferred_wait_s(scope["headers"]) if b"prefer" in headers else None
             if wait_s is None:
                 status, freshness = await self._certainty.read(address)

@@ -16,6 +16,7 @@ def test_a_checkpoint_becomes_headers() -> None:
         1_000,
         ((b"milepost-as-of", b"1970-01-01T00:00:01.000Z"), (b"milepost-lag", b"2")),
         lag=2,
+        next_offset=5,
     )
 
 
