@@ -1,7 +1,7 @@
-"""Which file a status request names, read from its path by hand."""
+"""Which file a request names, read from its path by hand."""
 
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote
 
 from milepost_schemas.identity import is_file_id, is_identifier
@@ -20,20 +20,38 @@ class FileAddress(NamedTuple):
     """Whether a file with these names can exist."""
 
 
+class PlainPath(NamedTuple):
+    """What a path outside of FastAPI's routing asks for."""
+
+    route: Literal["status", "stream", "statuses"]
+    address: FileAddress
+    """Of a whole store the file's id is empty."""
+
+
 @lru_cache(maxsize=REMEMBERED_PATHS)
-def status_address(raw_path: bytes) -> FileAddress | None:
-    """The file whose status the path names; None for any other path.
+def plain_path(raw_path: bytes) -> PlainPath | None:
+    """What a path of one of these routes names; None for any other path.
 
     Takes the path as it was sent: decoded first, `%2F` would pass for a separator.
     """
     match raw_path.split(b"/"):
-        case [b"", b"v1", b"organizations", owner, b"stores", store, b"files", file, b"status"]:
-            return file_address(*(unquote(part.decode("latin-1")) for part in (owner, store, file)))
+        case [b"", b"v1", b"organizations", owner, b"stores", store, b"files", *rest]:
+            match rest:
+                case [file, b"status"]:
+                    return PlainPath("status", _address(owner, store, file))
+                case [file, b"status", b"stream"]:
+                    return PlainPath("stream", _address(owner, store, file))
+                case [b"status"]:
+                    return PlainPath("statuses", _address(owner, store, b""))
     return None
 
 
+def _address(*parts: bytes) -> FileAddress:
+    return file_address(*(unquote(part.decode("latin-1")) for part in parts))
+
+
 def file_address(organization_id: str, store_id: str, file_id: str) -> FileAddress:
-    """The file with these names."""
+    """Addresses a file by its names, whether they are well-formed or not."""
     is_well_formed = (
         is_identifier(organization_id) and is_identifier(store_id) and is_file_id(file_id)
     )

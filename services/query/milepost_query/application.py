@@ -1,6 +1,6 @@
 """The HTTP application: its routes, and the envelope around every error."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypedDict
 
@@ -14,15 +14,17 @@ from starlette.types import Receive, Scope, Send
 
 from milepost_primaries.snapshot_reads import SnapshotReads
 from milepost_query import file_routes, health, storage_routes
-from milepost_query.addresses import status_address
+from milepost_query.addresses import FileAddress, plain_path
 from milepost_query.admission import Admission
 from milepost_query.authentication import Authentication
+from milepost_query.batch_route import BatchRoute
 from milepost_query.certainty import Certainty
 from milepost_query.docs_page import add_docs_page
 from milepost_query.file_config import Limits
 from milepost_query.file_lists import FileLists
 from milepost_query.following import Following
 from milepost_query.openapi import describe
+from milepost_query.plain_route import PlainRoute
 from milepost_query.positions import Positions
 from milepost_query.problems import (
     INTERNAL_ERROR,
@@ -39,7 +41,9 @@ from milepost_query.request_ids import RequestIds
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.snapshots import Snapshots
 from milepost_query.status_route import StatusRoute
+from milepost_query.stream_route import StreamRoute
 from milepost_query.waiting import Waiting
+from milepost_query.waiting_for_many import WaitingForMany
 
 ROUTERS: Final = (file_routes.router, storage_routes.router, health.router)
 
@@ -66,17 +70,19 @@ class State(TypedDict):
     positions: Positions
 
 
+PlainAnswer = Callable[[FileAddress, Scope, Receive, Send], Coroutine[Any, Any, None]]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[State]]
 
 
 class QueryApplication(FastAPI):
-    """A FastAPI application that takes the status requests out before any routing."""
+    """A FastAPI application that takes requests of some routes out before any routing."""
 
-    status_route: StatusRoute
+    plain_answers: Mapping[str, PlainAnswer]
+    """By the names of `PlainPath`."""
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
-        if scope["type"] == "http" and (address := status_address(scope["raw_path"])) is not None:
-            return self.status_route.answer(address, scope, receive, send)
+        if scope["type"] == "http" and (path := plain_path(scope["raw_path"])) is not None:
+            return self.plain_answers[path.route](path.address, scope, receive, send)
         return super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
@@ -106,13 +112,7 @@ def create_application(
         positions=Positions(read_model),
     )
     app = routed_application(_lifespan(state))
-    app.status_route = StatusRoute(
-        state["certainty"],
-        state["admission"],
-        request_ids,
-        waiting=Waiting(state["certainty"], following),
-        positions=state["positions"],
-    )
+    app.plain_answers = _plain_answers(state, following, request_ids, clock)
     _add_error_responses(app, request_ids)
     return app
 
@@ -132,6 +132,23 @@ def routed_application(lifespan: Lifespan | None = None) -> QueryApplication:
         app.include_router(router)
     add_docs_page(app)
     return app
+
+
+def _plain_answers(
+    state: State, following: Following, request_ids: RequestIds, clock: Callable[[], float]
+) -> dict[str, PlainAnswer]:
+    certainty, admission, positions = state["certainty"], state["admission"], state["positions"]
+    waiting = Waiting(certainty, following)
+    status = StatusRoute(certainty, admission, request_ids, waiting=waiting, positions=positions)
+    stream = StreamRoute(certainty, admission, positions=positions, waiting=waiting, clock=clock)
+    batch = BatchRoute(
+        certainty, admission, positions=positions, waiting=WaitingForMany(certainty, following)
+    )
+    return {
+        "status": status.answer,
+        "stream": PlainRoute(request_ids, stream.respond).answer,
+        "statuses": PlainRoute(request_ids, batch.respond).answer,
+    }
 
 
 def _lifespan(state: State) -> Lifespan:

@@ -1,12 +1,14 @@
 """A file's status, or its absence once that is certain."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 from typing import Final
 
 from milepost_query.addresses import FileAddress
 from milepost_query.freshness import Freshness
+from milepost_query.layout import Layout
 from milepost_query.problems import FILE_NOT_IN_STORE, READ_MODEL_NOT_READY, ProblemError
 from milepost_query.read_model import ReadModel
 from milepost_query.status import Status
@@ -15,6 +17,9 @@ KNOWN_WITHIN_S: Final = 2.0
 """Longest wait until the absence of a file is certain."""
 
 READ_AGAIN_AFTER_S: Final = 0.025
+
+
+Statuses = dict[FileAddress, Status | None]
 
 
 class Certainty:
@@ -40,13 +45,35 @@ class Certainty:
             raise not_in_store(address)
         return status, freshness
 
-    async def _read_on(self, address: FileAddress) -> tuple[Status, Freshness]:
-        """Reads until the file is there or certain to be absent.
+    async def read_each(self, addresses: Sequence[FileAddress]) -> Statuses:
+        """The status of each file, None for one that is certain not to be there.
 
-        As-of and absence are of one read: once as-of is later than now, which is later than the
-        request's arrival, what the log held at its arrival has been taken in. An as-of that is
-        still to come is of a clock that is wrong.
+        One round trip, and more of them only for files that were not found.
+
+        Raises:
+            ProblemError: 503 if the absence of one could not be made certain.
+            NotReadyError: The read model, or the partition of one, cannot be answered from.
         """
+        now_ms = self._now_ms()
+        give_up_at = monotonic() + KNOWN_WITHIN_S
+        statuses: Statuses = {}
+        unknown = addresses
+        while True:
+            locate = partial(Layout.locate_each, addresses=unknown)
+            findings = await self._read_model.read_each(locate)
+            for address, finding in zip(unknown, findings, strict=True):
+                status = finding.status()
+                if status is not None or self._is_certain(finding.freshness, now_ms):
+                    statuses[address] = None if status is None or status.is_deleted else status
+            unknown = [address for address in unknown if address not in statuses]
+            if not unknown:
+                return statuses
+            if monotonic() > give_up_at:
+                raise ProblemError(READ_MODEL_NOT_READY)
+            await asyncio.sleep(READ_AGAIN_AFTER_S)
+
+    async def _read_on(self, address: FileAddress) -> tuple[Status, Freshness]:
+        """Reads until the file is there or certain to be absent."""
         now_ms = self._now_ms()
         give_up_at = monotonic() + KNOWN_WITHIN_S
         while monotonic() < give_up_at:
@@ -54,9 +81,18 @@ class Certainty:
             status, freshness = await self._read_model.read(address)
             if status is not None:
                 return status, freshness
-            if now_ms < freshness.as_of_ms <= self._now_ms():
+            if self._is_certain(freshness, now_ms):
                 raise not_in_store(address)
         raise ProblemError(READ_MODEL_NOT_READY)
+
+    def _is_certain(self, freshness: Freshness, now_ms: int) -> bool:
+        """Whether a file that was not found is absent; `now_ms` is later than the arrival.
+
+        As-of and absence are of one read: once as-of is later than that, what the log held when
+        the request arrived has been taken in. An as-of that is still to come is of a clock that
+        is wrong.
+        """
+        return now_ms < freshness.as_of_ms <= self._now_ms()
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)

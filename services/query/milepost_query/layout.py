@@ -1,6 +1,6 @@
 """Where the read model keeps what a status answer needs, in one generation of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -80,6 +80,9 @@ class Layout:
         """Whether it is what the metadata name, whatever else has changed in them."""
         ours = (self.meta.generation, self.meta.partitions)
         return ours == (meta.generation, meta.partitions)
+
+    def locate_each(self, addresses: Iterable[FileAddress]) -> list[Location]:
+        return [self.locate(address) for address in addresses]
 
     def _locate(self, address: FileAddress) -> Location:
         key = file_key(address.store_id, address.file_id)

@@ -1,6 +1,7 @@
 """Reads after a write: a reader that says where its event stands is answered from behind it."""
 
 import asyncio
+from collections.abc import Mapping
 from time import monotonic
 from typing import Final
 
@@ -11,12 +12,19 @@ from milepost_schemas.position import HEADER, LOG_VERSION, Position
 REACHED_WITHIN_S: Final = 2.0
 READ_AGAIN_AFTER_S: Final = 0.025
 
+_HEADER: Final = HEADER.lower().encode()
+
 
 class Positions:
     """Waits until the read model has passed a position."""
 
     def __init__(self, read_model: ReadModel) -> None:
         self._read_model = read_model
+
+    async def reach_sent(self, headers: Mapping[bytes, bytes]) -> None:
+        """As `reach`, if the request names a position; `headers` by lower-case name."""
+        if (sent := headers.get(_HEADER)) is not None:
+            await self.reach(sent.decode("latin-1"))
 
     async def reach(self, sent: str) -> None:
         """Returns once every read from now on is of the position or later.

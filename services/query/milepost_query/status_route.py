@@ -3,22 +3,15 @@
 from collections.abc import Mapping
 from typing import Final
 
-from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from milepost_query.addresses import FileAddress
 from milepost_query.admission import Admission
 from milepost_query.certainty import Certainty, not_in_store
+from milepost_query.plain_route import refusal
 from milepost_query.positions import Positions
 from milepost_query.preferences import preferred_wait_s
-from milepost_query.problems import (
-    INTERNAL_ERROR,
-    METHOD_NOT_ALLOWED,
-    READ_MODEL_NOT_READY,
-    ProblemError,
-    problem_response,
-    trace_id_of,
-)
+from milepost_query.problems import METHOD_NOT_ALLOWED, ProblemError
 from milepost_query.request_ids import RequestIds
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.status import Headers, Status
@@ -63,10 +56,10 @@ class StatusRoute:
                     address, headers.get(b"if-none-match"), wait_s=wait_s, receive=receive
                 )
         except (ProblemError, NotReadyError) as error:
-            await _refusal(error, headers, request_id)(scope, receive, send)
+            await refusal(error, headers, request_id)(scope, receive, send)
         except Exception as error:
             # The caller gets an envelope for a bug, too; the server logs the traceback.
-            await _refusal(error, headers, request_id)(scope, receive, send)
+            await refusal(error, headers, request_id)(scope, receive, send)
             raise
         else:
             own_headers: Headers = (*freshness.headers, (b"x-request-id", request_id))
@@ -83,20 +76,6 @@ class StatusRoute:
         self._admission.admit(headers, address.organization_id)
         if not address.is_well_formed:
             raise not_in_store(address)
-
-
-def _refusal(error: Exception, headers: Mapping[bytes, bytes], request_id: bytes) -> Response:
-    match error:
-        case ProblemError():
-            problem = error
-        case NotReadyError():
-            problem = ProblemError(READ_MODEL_NOT_READY)
-        case _:
-            problem = ProblemError(INTERNAL_ERROR)
-    trace_id = trace_id_of(headers.get(b"traceparent"))
-    response = problem_response(problem, trace_id=trace_id, request_id=request_id)
-    response.headers["vary"] = "Prefer"
-    return response
 
 
 def _start(status: Status, own_headers: Headers, if_none_match: bytes | None) -> Message:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from starlette.types import Receive
 
@@ -11,7 +12,44 @@ from milepost_query.certainty import Certainty
 from milepost_query.following import FollowedFile, Following
 from milepost_query.freshness import Freshness
 from milepost_query.status import Status
-from milepost_query.versions import newest_version
+from milepost_query.versions import Version, newest_version
+
+
+@dataclass(slots=True)
+class Vigil:
+    """One client that waits for one file."""
+
+    file: FollowedFile
+    _certainty: Certainty
+    _bell: asyncio.Event
+    _leaving: asyncio.Task[None]
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether the client has gone."""
+        return self._leaving.done()
+
+    async def news(self, seen: Version) -> tuple[Status, Freshness] | None:
+        """The newest state, if it is newer than what was seen.
+
+        The file may have been followed for others before, and have been seen by them only.
+
+        Raises:
+            ProblemError, NotReadyError: As `Certainty.read`: the file is not there any more.
+        """
+        file = self.file
+        if file.is_gone:
+            found = await self._certainty.read(file.address)
+        elif file.status is None or file.freshness is None:
+            return None
+        else:
+            found = file.status, file.freshness
+        return found if found[0].version > seen else None
+
+    async def rung(self) -> None:
+        """Returns when there is a reason to look again."""
+        await self._bell.wait()
+        self._bell.clear()
 
 
 class Waiting:
@@ -20,6 +58,18 @@ class Waiting:
     def __init__(self, certainty: Certainty, following: Following) -> None:
         self._certainty = certainty
         self._following = following
+
+    @property
+    def is_ending(self) -> bool:
+        return self._following.is_ending
+
+    @asynccontextmanager
+    async def vigil(self, address: FileAddress, receive: Receive) -> AsyncIterator[Vigil]:
+        """Follows the file until the block is left."""
+        bell = asyncio.Event()
+        with self._following.follow((address,), bell) as (file,):
+            async with attended(receive, bell) as leaving:
+                yield Vigil(file, self._certainty, bell, leaving)
 
     async def read(
         self, address: FileAddress, if_none_match: bytes | None, *, wait_s: float, receive: Receive
@@ -36,28 +86,17 @@ class Waiting:
         status, freshness = await self._certainty.read(address)
         if is_enough(status):
             return status, freshness
-        bell = asyncio.Event()
-        with self._following.follow((address,), bell) as (file,):
-            async with attended(receive, bell) as leaving:
-                try:
-                    async with asyncio.timeout(wait_s):
-                        while not (leaving.done() or self._following.is_ending):
-                            news = await self._news(file, status)
-                            if news is not None and is_enough(news[0]):
-                                return news
-                            await bell.wait()
-                            bell.clear()
-                except TimeoutError:
-                    pass
+        async with self.vigil(address, receive) as vigil:
+            try:
+                async with asyncio.timeout(wait_s):
+                    while not (vigil.is_deserted or self.is_ending):
+                        news = await vigil.news(status.version)
+                        if news is not None and is_enough(news[0]):
+                            return news
+                        await vigil.rung()
+            except TimeoutError:
+                pass
         return await self._certainty.read(address)
-
-    async def _news(self, file: FollowedFile, seen: Status) -> tuple[Status, Freshness] | None:
-        """What is newer than what was seen; it may have been followed for others before."""
-        if file.is_gone:
-            return await self._certainty.read(file.address)
-        if file.status is None or file.freshness is None or file.status.version <= seen.version:
-            return None
-        return file.status, file.freshness
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import httpx
+from fastapi import FastAPI
 
 from milepost_query.api_keys import ApiKeys
 from milepost_query.application import create_application
@@ -47,9 +48,9 @@ def write_keys(path: Path, keys: list[tuple[str, str, list[str], str | None]]) -
 
 
 @asynccontextmanager
-async def running_query(
+async def application(
     redis_url: str, *, prefix: str, api_keys: ApiKeys, poll_every_s: float = POLL_EVERY_S
-) -> AsyncIterator[httpx.AsyncClient]:
+) -> AsyncIterator[tuple[FastAPI, Following]]:
     async with (
         connect(redis_url) as redis,
         connect_snapshots(redis_url) as snapshot_reads,
@@ -58,6 +59,7 @@ async def running_query(
         read_model = ReadModel(redis, Keys(prefix))
         authentication = Authentication(api_keys, time.time)
         following = Following(read_model, hints, poll_every_s=poll_every_s)
+        running = asyncio.create_task(following.run())
         app = create_application(
             read_model,
             snapshot_reads,
@@ -66,14 +68,23 @@ async def running_query(
             limits=Limits(),
             following=following,
         )
+        yield app, following
+        running.cancel()
+        await asyncio.wait([running])
+
+
+@asynccontextmanager
+async def running_query(
+    redis_url: str, *, prefix: str, api_keys: ApiKeys, poll_every_s: float = POLL_EVERY_S
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with application(
+        redis_url, prefix=prefix, api_keys=api_keys, poll_every_s=poll_every_s
+    ) as (app, following):
         listener = bind("127.0.0.1", 0)
         server = Server(app, following.end)
-        following_on = asyncio.create_task(following.run())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with httpx.AsyncClient(base_url=address, timeout=10) as client:
             yield client
         server.should_exit = True
         await serving
-        following_on.cancel()
-        await asyncio.wait([following_on])

@@ -75,9 +75,7 @@ async def test_what_is_no_position_is_a_validation_error(
     assert error["loc"] == ["header", "Milepost-Position"]
 
 
-async def test_a_position_tells_a_stranger_nothing(
-    client: httpx.AsyncClient, model: StoredModel
-) -> None:
+async def test_a_position_tells_a_stranger_nothing(client: httpx.AsyncClient) -> None:
     headers = {"X-API-Key": "ak_stranger", "Milepost-Position": "no position"}
 
     assert (await client.get(PATH, headers=headers)).status_code == 403

@@ -1,12 +1,21 @@
 import pytest
 
-from milepost_query.addresses import FileAddress, status_address
+from milepost_query.addresses import FileAddress, PlainPath, plain_path
+
+FILES = b"/v1/organizations/org_a/stores/vs_b/files"
 
 
 def test_a_status_path_names_its_file() -> None:
-    path = b"/v1/organizations/org_a/stores/vs_b/files/file_c/status"
+    address = FileAddress("org_a", "vs_b", "file_c", is_well_formed=True)
 
-    assert status_address(path) == FileAddress("org_a", "vs_b", "file_c", True)  # noqa: FBT003  a tuple
+    assert plain_path(FILES + b"/file_c/status") == PlainPath("status", address)
+    assert plain_path(FILES + b"/file_c/status/stream") == PlainPath("stream", address)
+
+
+def test_a_path_of_statuses_names_its_store() -> None:
+    store = FileAddress("org_a", "vs_b", "", is_well_formed=False)
+
+    assert plain_path(FILES + b"/status") == PlainPath("statuses", store)
 
 
 @pytest.mark.parametrize(
@@ -16,7 +25,9 @@ def test_a_status_path_names_its_file() -> None:
         b"/",
         b"/v1/organizations/o/stores/s/files/f",
         b"/v1/organizations/o/stores/s/files/f/status/",
-        b"/v1/organizations/o/stores/s/files/f/status/stream",
+        b"/v1/organizations/o/stores/s/files/f/status/streams",
+        b"/v1/organizations/o/stores/s/files/f/status/stream/",
+        b"/v1/organizations/o/stores/s/files/status/",
         b"/v1/organizations/o/stores/s/files/f/g/status",
         b"/v1/organizations/o/stores/s/files/f%2Fg/status/x",
         b"/v2/organizations/o/stores/s/files/f/status",
@@ -25,18 +36,19 @@ def test_a_status_path_names_its_file() -> None:
     ],
 )
 def test_other_paths_are_left_to_the_router(path: bytes) -> None:
-    assert status_address(path) is None
+    assert plain_path(path) is None
 
 
 @pytest.mark.parametrize("file_id", [b"a%2Fb", b"a%00", b"", b"%FF", b"a b", b"upload", b"status"])
 def test_a_file_id_that_cannot_exist_is_still_a_status_request(file_id: bytes) -> None:
-    address = status_address(b"/v1/organizations/o/stores/s/files/" + file_id + b"/status")
+    path = plain_path(FILES + b"/" + file_id + b"/status")
 
-    assert address is not None
-    assert not address.is_well_formed
+    assert path is not None
+    assert not path.address.is_well_formed
 
 
 def test_encoded_letters_are_the_letters() -> None:
-    address = status_address(b"/v1/organizations/%6F/stores/s/files/file%5F1/status")
+    path = plain_path(b"/v1/organizations/%6F/stores/s/files/file%5F1/status")
 
-    assert address == FileAddress("o", "s", "file_1", True)  # noqa: FBT003  a tuple
+    assert path is not None
+    assert path.address == FileAddress("o", "s", "file_1", is_well_formed=True)

@@ -1,0 +1,64 @@
+"""The statuses of many files of a store in one request, which may wait for their ends."""
+
+from typing import Final
+
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from milepost_query.addresses import FileAddress, file_address
+from milepost_query.admission import Admission
+from milepost_query.batch import answer_body, received_batch
+from milepost_query.certainty import Certainty
+from milepost_query.plain_route import Exchange
+from milepost_query.positions import Positions
+from milepost_query.preferences import preferred_wait_s
+from milepost_query.waiting_for_many import WaitingForMany
+
+_HEADERS: Final = {
+    "content-type": "application/json",
+    "cache-control": "no-store",
+    "vary": "Prefer",
+}
+
+
+class BatchRoute:
+    """Answers `POST` of a store's statuses."""
+
+    def __init__(
+        self,
+        certainty: Certainty,
+        admission: Admission,
+        *,
+        positions: Positions,
+        waiting: WaitingForMany,
+    ) -> None:
+        self._certainty = certainty
+        self._admission = admission
+        self._positions = positions
+        self._waiting = waiting
+
+    async def respond(self, store: FileAddress, exchange: Exchange) -> ASGIApp:
+        """Each file of the body with its status, or with `not_found` if that is certain.
+
+        Raises:
+            ProblemError, NotReadyError: As `Certainty.read_each`, or the request is not allowed.
+        """
+        exchange.require_method("POST")
+        headers = dict(_HEADERS, **{"x-request-id": exchange.request_id.decode("latin-1")})
+        self._admission.admit(exchange.headers, store.organization_id)
+        await self._positions.reach_sent(exchange.headers)
+        batch = await received_batch(exchange.receive)
+        asked = [
+            file_address(store.organization_id, store.store_id, file_id)
+            for file_id in dict.fromkeys(batch.file_ids)
+        ]
+        possible = [address for address in asked if address.is_well_formed]
+        wait_s = preferred_wait_s(exchange.scope["headers"])
+        if wait_s is None:
+            found = await self._certainty.read_each(possible)
+        else:
+            headers["preference-applied"] = f"wait={wait_s}"
+            found = await self._waiting.read_each(
+                possible, batch.until, wait_s=wait_s, receive=exchange.receive
+            )
+        return Response(answer_body(asked, found), 200, headers)
