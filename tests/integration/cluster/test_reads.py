@@ -3,8 +3,7 @@ import itertools
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, cast
 
 import httpx
@@ -23,32 +22,10 @@ from tests.fixtures.found_redis import FoundRedis
 from tests.fixtures.redis_cluster import RedisCluster, call, until
 from tests.fixtures.redis_sentinel import RedisSentinel
 from tests.integration.query.files import FILE, PATH, processing
-from tests.integration.query.running import KEYS, READER, running_query, write_keys
+from tests.integration.query.running import READER, running_query
 from tests.integration.query.stored_model import PARTITIONS, StoredModel
 
 GENERATIONS_SEEN = 40
-
-
-@pytest.fixture
-def api_keys(tmp_path: Path) -> ApiKeys:
-    write_keys(tmp_path / "api-keys.json", KEYS)
-    return ApiKeys(tmp_path / "api-keys.json")
-
-
-@pytest.fixture
-async def model(cluster: RedisCluster, unique: str) -> AsyncIterator[StoredModel]:
-    async with FoundRedis(cluster.url) as redis:
-        stored = StoredModel(cast("Any", redis), unique)
-        await stored.begin()
-        yield stored
-
-
-@pytest.fixture
-async def client(
-    cluster: RedisCluster, model: StoredModel, api_keys: ApiKeys
-) -> AsyncIterator[httpx.AsyncClient]:
-    async with running_query(cluster.url, prefix=model.prefix, api_keys=api_keys) as http_client:
-        yield http_client
 
 
 async def one_of_each_partition(model: StoredModel) -> dict[int, Document]:

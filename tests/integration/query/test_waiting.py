@@ -133,13 +133,13 @@ async def test_a_lost_hint_costs_no_more_than_a_poll(
     assert response.content == render_status(completed())
 
 
-async def test_what_changed_while_nothing_was_heard_is_read_once_hints_are_heard_again(
+async def test_what_was_told_to_nobody_is_read_once_hints_are_heard_again(
     unpolled: httpx.AsyncClient, model: StoredModel
 ) -> None:
     await model.put(processing())
     async with one_who_waits(unpolled, model, processing()) as wait:
-        await model.redis.client_kill_filter(_type="pubsub")
         await model.put(completed())
+        await model.redis.client_kill_filter(_type="pubsub")
 
         response = await wait
 
