@@ -10,7 +10,7 @@ import uvloop
 from pydantic import ValidationError
 
 from milepost_query.api_keys import ApiKeys, ApiKeysError
-from milepost_query.application import create_application
+from milepost_query.application import Sources, create_application
 from milepost_query.authentication import Authentication
 from milepost_query.file_config import Limits
 from milepost_query.following import Following
@@ -40,12 +40,7 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
         )
         following = Following(read_model, hints)
         app = create_application(
-            read_model,
-            snapshot_reads,
-            authentication,
-            time.time,
-            limits=limits,
-            following=following,
+            Sources(read_model, snapshot_reads, following), authentication, time.time, limits=limits
         )
 
         watching = [

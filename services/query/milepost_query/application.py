@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final, TypedDict
 
 import structlog
@@ -89,18 +90,26 @@ class QueryApplication(FastAPI):
         return describe(self, ROUTERS)
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Where answers come from."""
+
+    read_model: ReadModel
+    snapshot_reads: SnapshotReads
+    following: Following
+
+
 def create_application(
-    read_model: ReadModel,
-    snapshot_reads: SnapshotReads,
+    sources: Sources,
     authentication: Authentication,
     clock: Callable[[], float],
     *,
     limits: Limits,
-    following: Following,
 ) -> FastAPI:
     """Puts the routes together; `clock` gives seconds since 1970."""
+    read_model = sources.read_model
     request_ids = RequestIds()
-    snapshots = Snapshots(read_model, snapshot_reads)
+    snapshots = Snapshots(read_model, sources.snapshot_reads)
     state = State(
         read_model=read_model,
         certainty=Certainty(read_model, clock),
@@ -112,7 +121,7 @@ def create_application(
         positions=Positions(read_model),
     )
     app = routed_application(_lifespan(state))
-    app.plain_answers = _plain_answers(state, following, request_ids, clock)
+    app.plain_answers = _plain_answers(state, sources.following, clock)
     _add_error_responses(app, request_ids)
     return app
 
@@ -135,9 +144,10 @@ def routed_application(lifespan: Lifespan | None = None) -> QueryApplication:
 
 
 def _plain_answers(
-    state: State, following: Following, request_ids: RequestIds, clock: Callable[[], float]
+    state: State, following: Following, clock: Callable[[], float]
 ) -> dict[str, PlainAnswer]:
     certainty, admission, positions = state["certainty"], state["admission"], state["positions"]
+    request_ids = state["request_ids"]
     waiting = Waiting(certainty, following)
     status = StatusRoute(certainty, admission, request_ids, waiting=waiting, positions=positions)
     stream = StreamRoute(certainty, admission, positions=positions, waiting=waiting, clock=clock)

@@ -12,7 +12,7 @@ import httpx
 from fastapi import FastAPI
 
 from milepost_query.api_keys import ApiKeys
-from milepost_query.application import create_application
+from milepost_query.application import Sources, create_application
 from milepost_query.authentication import Authentication
 from milepost_query.file_config import Limits
 from milepost_query.following import POLL_EVERY_S, Following
@@ -61,12 +61,10 @@ async def application(
         following = Following(read_model, hints, poll_every_s=poll_every_s)
         running = asyncio.create_task(following.run())
         app = create_application(
-            read_model,
-            snapshot_reads,
+            Sources(read_model, snapshot_reads, following),
             authentication,
             time.time,
             limits=Limits(),
-            following=following,
         )
         yield app, following
         running.cancel()
