@@ -216,6 +216,26 @@ class FileConfig(BaseModel):
     """Those that people try although they are not read."""
 
 
+class StatusesRequest(BaseModel):
+    """The files of one store whose statuses are asked for at once."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    file_ids: list[str] = Field(min_length=1, max_length=500)
+    """One that is named again is answered once."""
+    until: Literal["any", "all"] = "all"
+    """With `Prefer: wait`, whose end is waited for. A file that is not there has ended."""
+
+
+class Statuses(BaseModel):
+    """The status of each file that was asked for."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    files: dict[str, ProcessingStatus | Literal["not_found"]]
+    """By id, in the order of the request. `not_found` is said only when it is certain."""
+
+
 class ErrorBody(BaseModel):
     """What went wrong."""
 

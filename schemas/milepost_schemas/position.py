@@ -9,7 +9,9 @@ HEADER: Final = "Milepost-Position"
 LOG_VERSION: Final = int(EVENTS.name.rpartition(".v")[2])
 """Which log: another version of the topic has other partitions and other offsets."""
 
-_FORM: Final = re.compile(r"([0-9]{1,6}):([0-9]{1,6}):([0-9]{1,18})")
+POSITION_PATTERN: Final = "([0-9]{1,6}):([0-9]{1,6}):([0-9]{1,18})"
+
+_FORM: Final = re.compile(POSITION_PATTERN)
 
 
 class Position(NamedTuple):

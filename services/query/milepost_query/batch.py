@@ -1,14 +1,14 @@
 """A batch: the files that a request asks for all at once, and the body that answers it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
 from starlette.types import Receive
 
 from milepost_query.addresses import FileAddress
-from milepost_query.certainty import Statuses
 from milepost_query.problems import VALIDATION_ERROR, ProblemError
+from milepost_query.status import Status
 
 MAX_FILES: Final = 500
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -51,7 +51,9 @@ async def received_batch(receive: Receive) -> Batch:
         raise _invalid("Not encoded in UTF-8", "json") from error
 
 
-def answer_body(addresses: Iterable[FileAddress], found: Statuses) -> bytes:
+def answer_body(
+    addresses: Iterable[FileAddress], found: Mapping[FileAddress, Status | None]
+) -> bytes:
     """Each id with its status object or `not_found`, in the order of the request."""
     entries = []
     for address in addresses:

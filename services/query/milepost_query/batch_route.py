@@ -2,23 +2,25 @@
 
 from typing import Final
 
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from milepost_query.addresses import FileAddress, file_address
 from milepost_query.admission import Admission
 from milepost_query.batch import answer_body, received_batch
 from milepost_query.certainty import Certainty
-from milepost_query.plain_route import Exchange
+from milepost_query.plain_route import Answer, Exchange
 from milepost_query.positions import Positions
 from milepost_query.preferences import preferred_wait_s
+from milepost_query.problems import VECTOR_STORE_NOT_FOUND, ProblemError
+from milepost_query.status import Headers
 from milepost_query.waiting_for_many import WaitingForMany
+from milepost_schemas.identity import is_identifier
 
-_HEADERS: Final = {
-    "content-type": "application/json",
-    "cache-control": "no-store",
-    "vary": "Prefer",
-}
+_HEADERS: Final[Headers] = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"vary", b"Prefer"),
+)
 
 
 class BatchRoute:
@@ -44,8 +46,9 @@ class BatchRoute:
             ProblemError, NotReadyError: As `Certainty.read_each`, or the request is not allowed.
         """
         exchange.require_method("POST")
-        headers = dict(_HEADERS, **{"x-request-id": exchange.request_id.decode("latin-1")})
         self._admission.admit(exchange.headers, store.organization_id)
+        if not is_identifier(store.store_id):
+            raise ProblemError(VECTOR_STORE_NOT_FOUND, {"store_id": store.store_id})
         await self._positions.reach_sent(exchange.headers)
         batch = await received_batch(exchange.receive)
         asked = [
@@ -53,12 +56,13 @@ class BatchRoute:
             for file_id in dict.fromkeys(batch.file_ids)
         ]
         possible = [address for address in asked if address.is_well_formed]
+        headers = [*_HEADERS, (b"x-request-id", exchange.request_id)]
         wait_s = preferred_wait_s(exchange.scope["headers"])
         if wait_s is None:
             found = await self._certainty.read_each(possible)
         else:
-            headers["preference-applied"] = f"wait={wait_s}"
+            headers.append((b"preference-applied", b"wait=%d" % wait_s))
             found = await self._waiting.read_each(
                 possible, batch.until, wait_s=wait_s, receive=exchange.receive
             )
-        return Response(answer_body(asked, found), 200, headers)
+        return Answer(200, (*headers, *found.freshness_headers), answer_body(asked, found.of))

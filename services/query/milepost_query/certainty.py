@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Final
 
 from milepost_query.addresses import FileAddress
-from milepost_query.freshness import Freshness
+from milepost_query.freshness import Freshness, Partition, combined
 from milepost_query.layout import Layout
 from milepost_query.problems import FILE_NOT_IN_STORE, READ_MODEL_NOT_READY, ProblemError
 from milepost_query.read_model import ReadModel
-from milepost_query.status import Status
+from milepost_query.status import Headers, Status
 
 KNOWN_WITHIN_S: Final = 2.0
 """Longest wait until the absence of a file is certain."""
@@ -19,7 +20,18 @@ KNOWN_WITHIN_S: Final = 2.0
 READ_AGAIN_AFTER_S: Final = 0.025
 
 
-Statuses = dict[FileAddress, Status | None]
+@dataclass(slots=True)
+class Statuses:
+    """What is said of several files."""
+
+    of: dict[FileAddress, Status | None]
+    """None for a file that is certain not to be there."""
+    seen: dict[Partition, Freshness]
+    """Of each partition what was seen first."""
+
+    @property
+    def freshness_headers(self) -> Headers:
+        return combined([*self.seen.values()]).headers if self.seen else ()
 
 
 class Certainty:
@@ -46,7 +58,7 @@ class Certainty:
         return status, freshness
 
     async def read_each(self, addresses: Sequence[FileAddress]) -> Statuses:
-        """The status of each file, None for one that is certain not to be there.
+        """What is certain of each file.
 
         One round trip, and more of them only for files that were not found.
 
@@ -56,7 +68,7 @@ class Certainty:
         """
         now_ms = self._now_ms()
         give_up_at = monotonic() + KNOWN_WITHIN_S
-        statuses: Statuses = {}
+        statuses = Statuses({}, {})
         unknown = addresses
         while True:
             locate = partial(Layout.locate_each, addresses=unknown)
@@ -64,8 +76,10 @@ class Certainty:
             for address, finding in zip(unknown, findings, strict=True):
                 status = finding.status()
                 if status is not None or self._is_certain(finding.freshness, now_ms):
-                    statuses[address] = None if status is None or status.is_deleted else status
-            unknown = [address for address in unknown if address not in statuses]
+                    is_there = status is not None and not status.is_deleted
+                    statuses.of[address] = status if is_there else None
+                    statuses.seen.setdefault(finding.location.partition, finding.freshness)
+            unknown = [address for address in unknown if address not in statuses.of]
             if not unknown:
                 return statuses
             if monotonic() > give_up_at:

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from milepost_query import status_description
+from milepost_query import batch_description, status_description, stream_description
 from milepost_query.openapi_parts import Json, header, header_parameter, problems
 from milepost_query.problems import (
     API_KEY_EXPIRED,
@@ -28,13 +28,18 @@ from milepost_query.problems import (
     ORGANIZATION_ACCESS_DENIED,
     READ_MODEL_NOT_READY,
     TOKEN_INVALID,
+    VALIDATION_ERROR,
     Problem,
 )
 from milepost_schemas import http
 from milepost_schemas.json_schema import definitions_of
 from milepost_schemas.status_record import FileDocument
 
-_OUTSIDE_FASTAPI: Final = (status_description.PATHS,)
+_OUTSIDE_FASTAPI: Final = (
+    batch_description.PATHS,
+    stream_description.PATHS,
+    status_description.PATHS,
+)
 """Descriptions of routes that FastAPI cannot see."""
 
 _MODELS: Final[tuple[type[BaseModel], ...]] = (
@@ -44,6 +49,8 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
     http.FileList,
     http.FileLog,
     http.ProcessingStatus,
+    http.Statuses,
+    http.StatusesRequest,
     http.StorageUsage,
 )
 """What responses refer to by name; FastAPI knows only the models that its routes return."""
@@ -67,8 +74,9 @@ _OF_AN_ORGANIZATION: Final = (
     ORGANIZATION_ACCESS_DENIED,
     INSUFFICIENT_PERMISSIONS,
     READ_MODEL_NOT_READY,
+    VALIDATION_ERROR,
 )
-"""What those that name an organization may end in, too."""
+"""What those that name an organization, and so take a position, may end in, too."""
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 

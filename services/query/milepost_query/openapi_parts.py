@@ -106,9 +106,16 @@ def path_parameters(*names: str) -> list[Json]:
     ]
 
 
-def header_parameter(name: str, description: str) -> Json:
+def header_parameter(name: str, description: str, **more: object) -> Json:
     """A header that a request may have."""
-    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+    schema = {"type": "string", **more}
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+LOG_POSITION: Final = (
+    "`<version>:<partition>:<offset>` of the answer to a write: reads what was written, or "
+    "answers 503 if that takes longer than two seconds."
+)
 
 
 def found(

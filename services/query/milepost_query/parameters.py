@@ -10,10 +10,10 @@ from fastapi import Header, Path, Query
 from pydantic import WithJsonSchema
 
 from milepost_query.file_lists import MAX_LIMIT, MAX_SKIP
-from milepost_query.openapi_parts import PATH_PARAMETERS
+from milepost_query.openapi_parts import LOG_POSITION, PATH_PARAMETERS
 from milepost_schemas.document import Status
 from milepost_schemas.identity import IDENTIFIER_PATTERN
-from milepost_schemas.position import HEADER
+from milepost_schemas.position import HEADER, POSITION_PATTERN
 
 _MAX_SEARCH: Final = 255
 """No name is longer."""
@@ -51,10 +51,9 @@ Limit = Annotated[int, Query(description="How many files to answer.", ge=1, le=M
 
 LogPosition = Annotated[
     str | None,
-    WithJsonSchema({"type": "string"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{POSITION_PATTERN}$"}),
     Header(
         alias=HEADER,
-        description="`<version>:<partition>:<offset>` of the answer to a write: reads what was "
-        "written, or answers 503 if that takes longer than two seconds.",
+        description=LOG_POSITION,
     ),
 ]

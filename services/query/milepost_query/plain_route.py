@@ -17,6 +17,7 @@ from milepost_query.problems import (
 )
 from milepost_query.request_ids import RequestIds
 from milepost_query.shared_reads import NotReadyError
+from milepost_query.status import Headers
 
 
 class Exchange(NamedTuple):
@@ -32,6 +33,22 @@ class Exchange(NamedTuple):
         """Raises ProblemError 405 for any other method."""
         if self.scope["method"] not in allowed:
             raise ProblemError(METHOD_NOT_ALLOWED, headers={"allow": ", ".join(allowed)})
+
+
+class Answer:
+    """A response with a body that is at hand, as it goes out."""
+
+    def __init__(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        self._start = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": (*headers, (b"content-length", b"%d" % len(body))),
+        }
+        self._body = body
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        await send(self._start)
+        await send({"type": "http.response.body", "body": self._body})
 
 
 Respond = Callable[[FileAddress, Exchange], Awaitable[ASGIApp]]

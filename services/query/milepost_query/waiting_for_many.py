@@ -36,10 +36,10 @@ class WaitingForMany:
         found = await self._certainty.read_each(addresses)
         running = {
             address: status
-            for address, status in found.items()
+            for address, status in found.of.items()
             if status is not None and not status.is_terminal
         }
-        if not running or (until == "any" and len(running) < len(found)):
+        if not running or (until == "any" and len(running) < len(found.of)):
             return found
         bell = asyncio.Event()
         with self._following.follow(running, bell) as files:

@@ -78,6 +78,8 @@ async def test_each_file_has_its_status_in_the_order_of_the_request(
     assert response.headers["cache-control"] == "no-store"
     assert response.headers["vary"] == "Prefer"
     assert "preference-applied" not in response.headers
+    assert response.headers["milepost-lag"] == "0"
+    assert "milepost-as-of" in response.headers
 
 
 async def test_what_is_not_there_is_not_found(
@@ -173,6 +175,13 @@ async def test_statuses_can_only_be_posted_for(client: httpx.AsyncClient) -> Non
         response = await client.request(method, STATUSES, headers=READER)
 
         assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
+async def test_a_store_that_cannot_exist_is_not_found(client: httpx.AsyncClient) -> None:
+    response = await client.post(STATUSES.replace(STORE, "-"), headers=READER, content=b"no batch")
+
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "VECTOR_STORE_NOT_FOUND"
 
 
 async def test_a_batch_is_read_behind_a_position(

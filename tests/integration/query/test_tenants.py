@@ -28,6 +28,8 @@ SECRETS: Final = ["vs_strange", "file_strange", "salaries.xlsx", "people/2025", 
 FOREIGN_IDS: Final[dict[str, int]] = {
     "get_processing_status": 404,
     "head_processing_status": 404,
+    "stream_processing_status": 404,
+    "get_processing_statuses": 200,
     "get_file": 404,
     "get_file_progress": 404,
     "get_file_logs": 404,
@@ -39,6 +41,10 @@ FOREIGN_IDS: Final[dict[str, int]] = {
 
 A store is whatever somebody has put files into, so another's is one's own without files.
 """
+
+
+BODIES: Final = {"get_processing_statuses": {"file_ids": ["file_strange"]}}
+"""What operations with a body are asked."""
 
 
 def strange_file(organization_id: str = "org_stranger", **ids: str) -> Document:
@@ -93,7 +99,7 @@ def client(
 def require_hidden(response: httpx.Response) -> None:
     """Nothing of the stranger's but what the request itself has named."""
     said = f"{response.headers.raw} {response.text}"
-    asked = str(response.request.url)
+    asked = f"{response.request.url} {response.request.content!r}"
     assert [secret for secret in SECRETS if secret in said and secret not in asked] == []
 
 
@@ -108,7 +114,7 @@ def test_another_organizations_path_is_forbidden_whatever_it_names(
     client: httpx.Client, name: str, method: str, path: str
 ) -> None:
     for ids in (STRANGER, {**STRANGER, "store_id": STORE}, {**OWN, "organization_id": "org_x"}):
-        response = client.request(method, path.format(**ids))
+        response = client.request(method, path.format(**ids), json=BODIES.get(name))
 
         assert response.status_code == 403, name
         if method != "HEAD":
@@ -122,7 +128,7 @@ def test_anothers_store_and_file_are_not_there_in_ones_own_organization(
 ) -> None:
     for store_id in ("vs_strange", STORE):
         ids = {**STRANGER, "organization_id": ORGANIZATION, "store_id": store_id}
-        response = client.request(method, path.format(**ids))
+        response = client.request(method, path.format(**ids), json=BODIES.get(name))
 
         assert response.status_code == FOREIGN_IDS[name]
         require_hidden(response)
@@ -130,9 +136,11 @@ def test_anothers_store_and_file_are_not_there_in_ones_own_organization(
 
 def test_whose_they_are_sees_them_all(client: httpx.Client) -> None:
     said = ""
-    for _, method, path in OPERATIONS:
+    for name, method, path in OPERATIONS:
         url = path.format(**STRANGER)
-        response = client.request(method, url, headers={"X-API-Key": "ak_stranger"})
+        response = client.request(
+            method, url, headers={"X-API-Key": "ak_stranger"}, json=BODIES.get(name)
+        )
         assert response.status_code == 200
         said += response.text
 
