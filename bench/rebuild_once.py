@@ -7,8 +7,8 @@ from pathlib import Path
 
 import uvloop
 
-from milepost_projector.rebuild_command import run
-from milepost_projector.rebuild_target import find_source
+from milepost_projector.rebuild.command import run
+from milepost_projector.rebuild.target import find_source
 
 
 class Stopwatch:

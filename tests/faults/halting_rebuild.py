@@ -6,8 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
-from milepost_projector.rebuild_command import run
-from milepost_projector.rebuild_target import find_source
+from milepost_projector.rebuild.command import run
+from milepost_projector.rebuild.target import find_source
 from tests.fixtures.rebuilding import Watched
 
 

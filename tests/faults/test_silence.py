@@ -9,8 +9,8 @@ import pytest
 
 from milepost.publisher import Publisher
 from milepost_local.servers import OwnServer
-from milepost_projector.attention import MAX_GAP_MS
-from milepost_projector.verdicts import Limits
+from milepost_projector.silence.attention import MAX_GAP_MS
+from milepost_projector.silence.verdicts import Limits
 from milepost_schemas.codec import encode
 from milepost_schemas.events import Event, StepProgressed, StepStarted
 from tests.faults.stand import Stand

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from milepost_projector.partition import Folded, Partition, PartitionFold
-from milepost_projector.partition_watch import PartitionWatch
-from milepost_projector.verdicts import Limits, Verdict
+from milepost_projector.silence.partition_watch import PartitionWatch
+from milepost_projector.silence.verdicts import Limits, Verdict
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.codec import encode
 from milepost_schemas.document import Document

@@ -3,7 +3,7 @@ import copy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milepost_projector.verdicts import Silence, judge
+from milepost_projector.silence.verdicts import Silence, judge
 from milepost_schemas.codec import decode, encode
 from milepost_schemas.document import Document
 from milepost_schemas.events import Event, ProcessingFailed, ProcessingStalled

@@ -14,7 +14,6 @@ from milepost.connection import KafkaSettings
 from milepost.consumer import Consumer
 from milepost.publisher import Publisher
 from milepost_projector.dead_letters import DeadLetters
-from milepost_projector.event_log import EventLog
 from milepost_projector.gauges import Gauges
 from milepost_projector.log_identity import LogIdentity
 from milepost_projector.logs import configure_logs
@@ -26,9 +25,10 @@ from milepost_projector.progress import Progress
 from milepost_projector.projector import Instruments, Projector
 from milepost_projector.read_model import RedisReadModel
 from milepost_projector.settings import Settings
+from milepost_projector.silence.event_log import EventLog
+from milepost_projector.silence.verdicts import Limits
+from milepost_projector.silence.watch import Watch
 from milepost_projector.status_topic import StatusTopic
-from milepost_projector.verdicts import Limits
-from milepost_projector.watch import Watch
 from milepost_schemas.keys import Keys
 from milepost_schemas.topics import MAX_DEAD_LETTER_BYTES
 

@@ -23,8 +23,8 @@ from milepost_projector.read_model import (
     ReadModelUnfitError,
     RedisReadModel,
 )
+from milepost_projector.silence.watch import Watch
 from milepost_projector.slices import Slice
-from milepost_projector.watch import Watch
 from milepost_schemas.keys import PartitionKeys
 
 FETCH_TIMEOUT_S: Final = 0.1

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import pytest
 
 from milepost_primaries.primaries import slot_of
-from milepost_projector.generations import Generations, OverruledError
 from milepost_projector.read_model import (
     NO_CHECKPOINT,
     ReadModelUnavailableError,
     ReadModelUnfitError,
     RedisReadModel,
 )
+from milepost_projector.rebuild.generations import Generations, OverruledError
 from milepost_projector.slices import Command, Slice
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.document import Document

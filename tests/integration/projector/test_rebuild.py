@@ -13,12 +13,12 @@ from aiokafka.structs import TopicPartition
 from milepost.admin import committed_notes
 from milepost.connection import KafkaSettings
 from milepost_local.servers import Server
-from milepost_projector.generations import Generations, NoReadModelError
 from milepost_projector.projector import Projector
 from milepost_projector.read_model import RedisReadModel
-from milepost_projector.rebuild import MissingHistoryError, SetBackError
-from milepost_projector.rebuild_command import give_up, report, run
-from milepost_projector.rebuild_lock import AlreadyRunningError, RebuildLock
+from milepost_projector.rebuild.command import give_up, report, run
+from milepost_projector.rebuild.course import MissingHistoryError, SetBackError
+from milepost_projector.rebuild.generations import Generations, NoReadModelError
+from milepost_projector.rebuild.lock import AlreadyRunningError, RebuildLock
 from milepost_schemas.codec import EncodedRecord
 from milepost_schemas.keys import Keys
 from milepost_schemas.meta import Meta

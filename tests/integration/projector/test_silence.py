@@ -6,7 +6,7 @@ import pytest
 from milepost.connection import KafkaSettings
 from milepost.publisher import Publisher
 from milepost_local.servers import Server
-from milepost_projector.verdicts import Limits, Silence, judge
+from milepost_projector.silence.verdicts import Limits, Silence, judge
 from milepost_schemas.events import (
     NO_SIGN_OF_LIFE,
     LogRecorded,

@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from milepost_local.servers import Server
-from milepost_projector.generations import Generations, OverruledError
 from milepost_projector.read_model import RedisReadModel
+from milepost_projector.rebuild.generations import Generations, OverruledError
 from milepost_projector.switch import SwitchWatch
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.keys import Keys

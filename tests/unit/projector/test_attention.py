@@ -1,4 +1,4 @@
-from milepost_projector.attention import MAX_GAP_MS, Attention
+from milepost_projector.silence.attention import MAX_GAP_MS, Attention
 
 START_MS = 1_000_000
 STEP_MS = 250

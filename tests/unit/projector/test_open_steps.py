@@ -1,4 +1,4 @@
-from milepost_projector.open_steps import RECHECK_MS, SPARE, OpenSteps
+from milepost_projector.silence.open_steps import RECHECK_MS, SPARE, OpenSteps
 from milepost_schemas.document import Document
 from milepost_schemas.progress import Step
 

@@ -1,7 +1,7 @@
 from milepost_projector.partition import Folded
-from milepost_projector.partition_watch import PATROLS, PartitionWatch
+from milepost_projector.silence.partition_watch import PATROLS, PartitionWatch
+from milepost_projector.silence.verdicts import Limits, Silence
 from milepost_projector.slices import Slot
-from milepost_projector.verdicts import Limits, Silence
 from milepost_schemas.document import Document
 from milepost_schemas.events import ProcessingFailed, ProcessingStalled
 from milepost_schemas.progress import Step

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from milepost_projector.rebuild_progress import Bar, Lines
+from milepost_projector.rebuild.progress import Bar, Lines
 
 
 class Clock:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from milepost_projector.verdicts import (
+from milepost_projector.silence.verdicts import (
     Judgement,
     Limits,
     Silence,

@@ -17,10 +17,10 @@ import msgspec
 
 from milepost.errors import KafkaUnavailableError, MilepostError
 from milepost.log_reader import LogReader
-from milepost_projector.comparison import Compared, Comparison
-from milepost_projector.filling import Filled, Lap, Source, fill
-from milepost_projector.generations import Generations, OverruledError
 from milepost_projector.read_model import ReadModelUnavailableError, RedisReadModel
+from milepost_projector.rebuild.comparison import Compared, Comparison
+from milepost_projector.rebuild.filling import Filled, Lap, Source, fill
+from milepost_projector.rebuild.generations import Generations, OverruledError
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.meta import Building, Meta
 

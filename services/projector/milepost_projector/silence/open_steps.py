@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Final
 
-from milepost_projector.verdicts import allowed_silence_s
+from milepost_projector.silence.verdicts import allowed_silence_s
 from milepost_schemas.document import Document
 
 RECHECK_MS: Final = 1_000

@@ -7,7 +7,7 @@ from pydantic import SecretStr, ValidationError
 
 from milepost.connection import KafkaSettings
 from milepost.local_stack import NoTargetError, read_stack
-from milepost_projector.filling import Source
+from milepost_projector.rebuild.filling import Source
 from milepost_projector.settings import Settings
 
 

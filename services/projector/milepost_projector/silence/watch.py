@@ -7,11 +7,11 @@ from typing import Final
 import structlog
 
 from milepost.errors import PublishError
-from milepost_projector.event_log import EventLog
 from milepost_projector.partition import Folded, PartitionFold
-from milepost_projector.partition_watch import PartitionWatch
 from milepost_projector.read_model import ReadModelUnavailableError, RedisReadModel
-from milepost_projector.verdicts import Limits, Verdict, waiting_line
+from milepost_projector.silence.event_log import EventLog
+from milepost_projector.silence.partition_watch import PartitionWatch
+from milepost_projector.silence.verdicts import Limits, Verdict, waiting_line
 from milepost_schemas.document import Document
 from milepost_schemas.events import LogRecorded
 

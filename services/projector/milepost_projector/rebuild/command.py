@@ -18,19 +18,26 @@ from rich.console import Console
 from milepost.admin import committed_notes, count_partitions
 from milepost.errors import MilepostError
 from milepost.log_reader import LogReader
-from milepost_projector.comparison import Difference
-from milepost_projector.filling import Source
-from milepost_projector.generations import Generations
 from milepost_projector.opening import newest_generation
 from milepost_projector.read_model import (
     ReadModelUnavailableError,
     ReadModelUnfitError,
     RedisReadModel,
 )
-from milepost_projector.rebuild import Log, Means, MissingHistoryError, Progress, Rebuild, Rebuilt
-from milepost_projector.rebuild_lock import AlreadyRunningError, RebuildLock
-from milepost_projector.rebuild_progress import Bar, Lines
-from milepost_projector.rebuild_target import find_source
+from milepost_projector.rebuild.comparison import Difference
+from milepost_projector.rebuild.course import (
+    Log,
+    Means,
+    MissingHistoryError,
+    Progress,
+    Rebuild,
+    Rebuilt,
+)
+from milepost_projector.rebuild.filling import Source
+from milepost_projector.rebuild.generations import Generations
+from milepost_projector.rebuild.lock import AlreadyRunningError, RebuildLock
+from milepost_projector.rebuild.progress import Bar, Lines
+from milepost_projector.rebuild.target import find_source
 from milepost_schemas.fold import MODEL_VERSION
 from milepost_schemas.keys import Keys
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from milepost_projector.generations import Generations
 from milepost_projector.read_model import RedisReadModel
+from milepost_projector.rebuild.generations import Generations
 from milepost_schemas.keys import PartitionKeys
 
 PAGE_FILES: Final = 200

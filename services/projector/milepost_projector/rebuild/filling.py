@@ -14,10 +14,10 @@ import uvloop
 
 from milepost.connection import KafkaSettings
 from milepost.errors import MilepostError
-from milepost_projector.log_batches import LogBatches, Part
 from milepost_projector.memory import settle_memory
 from milepost_projector.partition import Folded, Partition, PartitionFold
 from milepost_projector.read_model import NO_CHECKPOINT, RedisReadModel
+from milepost_projector.rebuild.log_batches import LogBatches, Part
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.keys import Keys
 

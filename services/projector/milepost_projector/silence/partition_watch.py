@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from milepost_projector.attention import Attention
-from milepost_projector.open_steps import OpenSteps
 from milepost_projector.partition import Folded, PartitionFold
-from milepost_projector.verdicts import Judgement, Limits, Silence, judge
+from milepost_projector.silence.attention import Attention
+from milepost_projector.silence.open_steps import OpenSteps
+from milepost_projector.silence.verdicts import Judgement, Limits, Silence, judge
 from milepost_schemas.document import Document
 
 PATROLS: Final = 24

@@ -1,0 +1,1 @@
+"""Rebuilds the read model beside the live one: `milepost rebuild`."""
