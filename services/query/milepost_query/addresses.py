@@ -23,7 +23,7 @@ class FileAddress(NamedTuple):
 class PlainPath(NamedTuple):
     """What a path outside of FastAPI's routing asks for."""
 
-    route: Literal["status", "stream", "statuses"]
+    route: Literal["files", "status", "stream", "statuses"]
     address: FileAddress
     """Of a whole store the file's id is empty."""
 
@@ -37,6 +37,8 @@ def plain_path(raw_path: bytes) -> PlainPath | None:
     match raw_path.split(b"/"):
         case [b"", b"v1", b"organizations", owner, b"stores", store, b"files", *rest]:
             match rest:
+                case []:
+                    return PlainPath("files", _address(owner, store, b""))
                 case [file, b"status"]:
                     return PlainPath("status", _address(owner, store, file))
                 case [file, b"status", b"stream"]:

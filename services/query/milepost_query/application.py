@@ -24,6 +24,7 @@ from milepost_query.docs_page import add_docs_page
 from milepost_query.file_config import Limits
 from milepost_query.file_lists import FileLists
 from milepost_query.following import Following
+from milepost_query.list_route import ListRoute
 from milepost_query.openapi import describe
 from milepost_query.plain_route import PlainRoute
 from milepost_query.positions import Positions
@@ -65,7 +66,6 @@ class State(TypedDict):
     certainty: Certainty
     admission: Admission
     snapshots: Snapshots
-    file_lists: FileLists
     limits: Limits
     request_ids: RequestIds
     positions: Positions
@@ -115,7 +115,6 @@ def create_application(
         certainty=Certainty(read_model, clock),
         admission=Admission(authentication),
         snapshots=snapshots,
-        file_lists=FileLists(snapshots),
         limits=limits,
         request_ids=request_ids,
         positions=Positions(read_model),
@@ -154,7 +153,9 @@ def _plain_answers(
     batch = BatchRoute(
         certainty, admission, positions=positions, waiting=WaitingForMany(certainty, following)
     )
+    files = ListRoute(FileLists(state["snapshots"]), admission, positions)
     return {
+        "files": PlainRoute(request_ids, files.respond).answer,
         "status": status.answer,
         "stream": PlainRoute(request_ids, stream.respond).answer,
         "statuses": PlainRoute(request_ids, batch.respond).answer,

@@ -1,4 +1,7 @@
-"""What the routes that FastAPI serves ask for: the parts of the application, and the caller."""
+"""What the routes that FastAPI serves ask for: the parts of the application, and the caller.
+
+All are coroutines, though none waits: FastAPI would send anything else through a thread.
+"""
 
 from typing import Annotated
 
@@ -9,42 +12,33 @@ from milepost_query.admission import Admission
 from milepost_query.api_keys import Credential
 from milepost_query.certainty import Certainty, not_in_store
 from milepost_query.file_config import Limits
-from milepost_query.file_lists import FileLists
-from milepost_query.newest import StoreFiles
-from milepost_query.parameters import FileId, LogPosition, OrganizationId, StatusFilter, StoreId
+from milepost_query.parameters import FileId, LogPosition, OrganizationId, StoreId
 from milepost_query.positions import Positions
-from milepost_query.problems import VECTOR_STORE_NOT_FOUND, ProblemError
 from milepost_query.read_model import ReadModel
 from milepost_query.snapshots import Snapshots
-from milepost_schemas.identity import is_identifier
 
 
-def _read_model(request: Request) -> ReadModel:
+async def _read_model(request: Request) -> ReadModel:
     read_model: ReadModel = request.state.read_model
     return read_model
 
 
-def _certainty(request: Request) -> Certainty:
+async def _certainty(request: Request) -> Certainty:
     certainty: Certainty = request.state.certainty
     return certainty
 
 
-def _snapshots(request: Request) -> Snapshots:
+async def _snapshots(request: Request) -> Snapshots:
     snapshots: Snapshots = request.state.snapshots
     return snapshots
 
 
-def _file_lists(request: Request) -> FileLists:
-    file_lists: FileLists = request.state.file_lists
-    return file_lists
-
-
-def _limits(request: Request) -> Limits:
+async def _limits(request: Request) -> Limits:
     limits: Limits = request.state.limits
     return limits
 
 
-def _somebody(request: Request) -> Credential:
+async def _somebody(request: Request) -> Credential:
     admission: Admission = request.state.admission
     return admission.identify(dict(request.scope["headers"]))
 
@@ -63,7 +57,6 @@ async def _caller(
 TheReadModel = Annotated[ReadModel, Depends(_read_model)]
 TheCertainty = Annotated[Certainty, Depends(_certainty)]
 TheSnapshots = Annotated[Snapshots, Depends(_snapshots)]
-TheFileLists = Annotated[FileLists, Depends(_file_lists)]
 TheLimits = Annotated[Limits, Depends(_limits)]
 Somebody = Annotated[Credential, Depends(_somebody)]
 """Who asks, of whichever organization and with whichever scopes."""
@@ -73,7 +66,7 @@ Caller = Annotated[Credential, Depends(_caller)]
 It is known only when the read model has passed the position that the request names."""
 
 
-def _file(
+async def _file(
     _: Caller, organization_id: OrganizationId, store_id: StoreId, file_id: FileId
 ) -> FileAddress:
     address = file_address(organization_id, store_id, file_id)
@@ -82,15 +75,5 @@ def _file(
     return address
 
 
-def _store_files(
-    _: Caller, organization_id: OrganizationId, store_id: StoreId, status: StatusFilter = None
-) -> StoreFiles:
-    if not is_identifier(store_id):
-        raise ProblemError(VECTOR_STORE_NOT_FOUND, {"store_id": store_id})
-    return StoreFiles(organization_id, store_id, status)
-
-
 TheFile = Annotated[FileAddress, Depends(_file)]
 """The file of the path, which the caller may read if it is there."""
-TheStoreFiles = Annotated[StoreFiles, Depends(_store_files)]
-"""The files of the store of the path, which the caller may read."""

@@ -19,8 +19,6 @@ from milepost_schemas.document import Document, Status
 from milepost_schemas.identity import file_key
 from milepost_schemas.record import decode_record
 
-MAX_SKIP: Final = 10_000
-MAX_LIMIT: Final = 100
 SEARCHED: Final = 10_000
 """The newest files, whose names a search looks at."""
 

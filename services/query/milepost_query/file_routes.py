@@ -1,4 +1,4 @@
-"""The files of a store: their list, and each one's details, progress and log."""
+"""A file of a store: its details, its progress and its log."""
 
 from functools import partial
 from typing import Final
@@ -12,16 +12,12 @@ from milepost_query.answers import answer, document_answer
 from milepost_query.dependencies import (
     TheCertainty,
     TheFile,
-    TheFileLists,
     TheSnapshots,
-    TheStoreFiles,
 )
-from milepost_query.file_examples import DETAILS, DOCUMENTS, LISTS, LOGS
-from milepost_query.file_lists import Window
+from milepost_query.file_examples import DETAILS, DOCUMENTS, LOGS
 from milepost_query.layout import Layout
-from milepost_query.openapi_parts import CACHING, FRESHNESS, found, header, problems
-from milepost_query.parameters import Limit, Search, Skip
-from milepost_query.problems import FILE_NOT_IN_STORE, VALIDATION_ERROR, VECTOR_STORE_NOT_FOUND
+from milepost_query.openapi_parts import CACHING, FRESHNESS, found, problems
+from milepost_query.problems import FILE_NOT_IN_STORE
 from milepost_query.renderings import file_details, file_log
 from milepost_query.status_description import DOCUMENT_HEADERS, IF_NONE_MATCH, unchanged
 from milepost_schemas.identity import file_key
@@ -30,45 +26,8 @@ from milepost_schemas.status_record import encode_status
 from milepost_schemas.topics import partition_of
 
 _FILES: Final = "/v1/organizations/{organization_id}/stores/{store_id}/files"
-_TRUNCATED: Final = (b"milepost-search-truncated", b"true")
 
 router = APIRouter(tags=["files"])
-
-
-@router.get(
-    _FILES,
-    operation_id="list_files",
-    summary="List the files of a store",
-    responses={
-        200: found(
-            "A page of the files, newest first; of one second, by their ids. A store without "
-            "files is an empty list, whether it was ever heard of or not.",
-            "FileList",
-            LISTS,
-            {
-                "Milepost-Search-Truncated": header(
-                    "`true` if there are older files, which the search has not looked at."
-                ),
-                **FRESHNESS,
-                **CACHING,
-            },
-        ),
-        **problems(VECTOR_STORE_NOT_FOUND, VALIDATION_ERROR),
-    },
-)
-async def list_files(  # noqa: PLR0913, PLR0917  as many as the interface has
-    request: Request,
-    files: TheStoreFiles,
-    lists: TheFileLists,
-    search: Search = "",
-    skip: Skip = 0,
-    limit: Limit = 20,
-) -> Response:
-    """What it costs does not depend on how many files the store has."""
-    window = Window(skip, limit)
-    page = await (lists.search(files, window, search) if search else lists.page(files, window))
-    truncated = (_TRUNCATED,) if page.is_truncated else ()
-    return answer(request, page.body, (*page.freshness.headers, *truncated))
 
 
 @router.get(

@@ -15,7 +15,12 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from milepost_query import batch_description, status_description, stream_description
+from milepost_query import (
+    batch_description,
+    list_description,
+    status_description,
+    stream_description,
+)
 from milepost_query.openapi_parts import Json, header, header_parameter, problems
 from milepost_query.problems import (
     API_KEY_EXPIRED,
@@ -38,6 +43,7 @@ from milepost_schemas.status_record import FileDocument
 _OUTSIDE_FASTAPI: Final = (
     batch_description.PATHS,
     stream_description.PATHS,
+    list_description.PATHS,
     status_description.PATHS,
 )
 """Descriptions of routes that FastAPI cannot see."""

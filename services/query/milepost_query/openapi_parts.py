@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from pydantic import BaseModel
 
 from milepost_query.problems import Problem, envelope
 from milepost_schemas.identity import IDENTIFIER_PATTERN
@@ -104,6 +105,26 @@ def path_parameters(*names: str) -> list[Json]:
         }
         for name in names
     ]
+
+
+def query_parameters(model: type[BaseModel]) -> list[Json]:
+    """The parameters of a query, one for each field of the model."""
+    fields = model.model_json_schema(mode="serialization")["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": schema.pop("description"),
+            "schema": _without_null(schema),
+        }
+        for name, schema in fields.items()
+    ]
+
+
+def _without_null(schema: Json) -> Json:
+    """The schema of what a query can say: anything but null."""
+    of = schema.pop("anyOf", [schema])[0]
+    return {name: said for name, said in of.items() if name != "title"}
 
 
 def header_parameter(name: str, description: str, **more: object) -> Json:

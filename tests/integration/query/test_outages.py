@@ -15,7 +15,7 @@ from milepost_local.settings import LocalSettings
 from milepost_query.api_keys import ApiKeys
 from milepost_schemas.document import Document, render_status
 from tests.integration.query.files import FILE, PATH, processing
-from tests.integration.query.running import READER, running_query
+from tests.integration.query.running import ORGANIZATION, READER, running_query
 from tests.integration.query.stored_model import StoredModel
 
 
@@ -125,3 +125,59 @@ async def test_a_dropped_connection_costs_no_answer(
         await own_model.redis.client_kill_filter(_type="normal", skipme=True)
 
         assert await ask(client) == 200
+
+
+async def lists(client: httpx.AsyncClient, *, count: int) -> list[int]:
+    paths = [PATH.rpartition("/files/")[0] + route for route in ("/files", "/files?search=a")]
+    paths.append(f"/v1/organizations/{ORGANIZATION}/stores/usage")
+    asked = paths * count
+    answers = await asyncio.gather(*(client.get(path, headers=READER) for path in asked))
+    return [answer.status_code for answer in answers]
+
+
+async def await_lists(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(60):
+        while set(await lists(client, count=1)) != {200}:
+            pass
+
+
+@pytest.mark.usefixtures("own_model")
+async def test_lists_of_a_killed_redis_are_503_and_are_answered_again_once_it_is_back(
+    own_server: OwnServer, keys_file: Path
+) -> None:
+    api_keys = ApiKeys(keys_file)
+    async with running_query(own_server.address, prefix="mp", api_keys=api_keys) as client:
+        await await_lists(client)
+
+        own_server.kill()
+        killed = await lists(client, count=5)
+        await own_server.start()
+        await await_lists(client)
+
+    assert set(killed) == {503}
+
+
+async def test_lists_of_a_frozen_redis_are_503_within_a_short_time_and_leak_no_connection(
+    own_server: OwnServer, own_model: StoredModel, keys_file: Path
+) -> None:
+    api_keys = ApiKeys(keys_file)
+    async with running_query(own_server.address, prefix="mp", api_keys=api_keys) as client:
+        await await_lists(client)
+        pid = int((await own_model.redis.info("server"))["process_id"])
+
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            frozen = await lists(client, count=20)
+            took_s = time.monotonic() - began
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await await_lists(client)
+        await own_model.redis.client_kill_filter(_type="normal", skipme=True)
+        await await_lists(client)
+        connected = len(await own_model.redis.client_list())
+
+    assert set(frozen) == {503}
+    assert took_s < 4
+    # This test's own, the lists', and perhaps the statuses'.
+    assert connected <= 3

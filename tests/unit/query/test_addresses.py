@@ -12,10 +12,11 @@ def test_a_status_path_names_its_file() -> None:
     assert plain_path(FILES + b"/file_c/status/stream") == PlainPath("stream", address)
 
 
-def test_a_path_of_statuses_names_its_store() -> None:
+def test_a_path_of_many_files_names_their_store() -> None:
     store = FileAddress("org_a", "vs_b", "", is_well_formed=False)
 
     assert plain_path(FILES + b"/status") == PlainPath("statuses", store)
+    assert plain_path(FILES) == PlainPath("files", store)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,9 @@ def test_a_path_of_statuses_names_its_store() -> None:
     [
         b"",
         b"/",
+        b"/v1/organizations/o/stores/s/files/",
+        b"/v1/organizations/o/stores/s%2Ffiles",
+        b"/v1/organizations/o/stores/usage",
         b"/v1/organizations/o/stores/s/files/f",
         b"/v1/organizations/o/stores/s/files/f/status/",
         b"/v1/organizations/o/stores/s/files/f/status/streams",

@@ -1,0 +1,61 @@
+"""Calls that many share: what is asked while one is in flight goes out together in the next."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+_Asked = Sequence[tuple[Q, asyncio.Future[A]]]
+
+
+class SharedCalls(Generic[Q, A]):
+    """Keeps one call in flight while anybody waits.
+
+    A call that fails fails for all who share it, and for nobody else. Who is cancelled takes
+    nobody along.
+    """
+
+    def __init__(
+        self, call: Callable[[Sequence[Q]], Coroutine[Any, Any, Sequence[A]]], *, at_once: int
+    ) -> None:
+        """`call` answers up to `at_once` questions, in their order."""
+        self._call = call
+        self._at_once = at_once
+        self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
+        self._calling: asyncio.Task[Sequence[A]] | None = None
+
+    async def ask(self, question: Q) -> A:
+        """The answer, or what the call raised."""
+        future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, future))
+        if self._calling is None:
+            self._start()
+        return await future
+
+    def _start(self) -> None:
+        size = min(len(self._waiting), self._at_once)
+        asked = [self._waiting.popleft() for _ in range(size)]
+        call = self._call([question for question, _ in asked])
+        self._calling = asyncio.get_running_loop().create_task(call)
+        self._calling.add_done_callback(partial(self._end, asked))
+
+    def _end(self, asked: _Asked[Q, A], calling: asyncio.Task[Sequence[A]]) -> None:
+        """Nobody is left waiting, whatever ended the call."""
+        self._calling = None
+        if self._waiting:
+            self._start()
+        # Asked for even if nobody waits any more: asyncio complains of errors nobody has seen.
+        error = None if calling.cancelled() else calling.exception()
+        for number, (_, future) in enumerate(asked):
+            if future.done():
+                continue
+            if calling.cancelled():
+                future.cancel()
+            elif error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(calling.result()[number])
