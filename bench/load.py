@@ -30,15 +30,20 @@ class Load:
     port: int
     paths: tuple[str, ...]
     headers: dict[str, str]
+    bodies: tuple[str, ...] = ()
+    """Posted in turn, one for each path; without any, the paths are got."""
     connections: int = 64
     warm_up_s: float = 0.3
     measured_s: float = 1.0
 
     def requests(self) -> Iterator[bytes]:
         lines = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+        start = f" HTTP/1.1\r\nHost: {self.host}\r\n{lines}"
+        if not self.bodies:
+            return cycle(f"GET {path}{start}\r\n".encode() for path in self.paths)
         return cycle(
-            f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n{lines}\r\n".encode()
-            for path in self.paths
+            f"POST {path}{start}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+            for path, body in zip(self.paths, self.bodies, strict=True)
         )
 
 

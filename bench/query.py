@@ -22,7 +22,7 @@ import psutil
 from redis.asyncio import Redis
 
 from bench.load import GENERATOR, Load, requests_per_s
-from bench.query_peers import STATUS_PATH, naive_key
+from bench.query_peers import STATUS_PATH, STATUSES_PATH, naive_key
 from milepost_local.ports import free_port
 from milepost_local.providers import provide_redis
 from milepost_local.settings import LocalSettings
@@ -42,6 +42,9 @@ API_KEY: Final = "ak_bench"
 GENERATION: Final = 1
 TURNS: Final = 4
 """Turns of each candidate within a round."""
+
+BATCH: Final = 500
+BATCH_CONNECTIONS: Final = 8
 
 START_WITHIN_S: Final = 30
 
@@ -153,6 +156,19 @@ async def _round(load: Load, ports: dict[str, int]) -> dict[str, float]:
     return {candidate: statistics.fmean(found) for candidate, found in turns.items()}
 
 
+def _batches(load: Load) -> Load:
+    """The same files, many in each request."""
+    file_ids = [document.file_id for document in documents()]
+    parts = [file_ids[start : start + BATCH] for start in range(0, FILES, BATCH)]
+    path = STATUSES_PATH.format(organization_id=ORGANIZATION, store_id=STORE)
+    return replace(
+        load,
+        paths=(path,) * len(parts),
+        bodies=tuple(json.dumps({"file_ids": part}) for part in parts),
+        connections=BATCH_CONNECTIONS,
+    )
+
+
 async def run(rounds: int = 3) -> dict[str, Any]:
     """All candidates in turn, in each round."""
     paths = tuple(
@@ -170,6 +186,8 @@ async def run(rounds: int = 3) -> dict[str, Any]:
                 for _ in range(rounds):
                     for candidate, rate in (await _round(load, ports)).items():
                         rates.setdefault(candidate, []).append(rate)
+                    batches = await requests_per_s(replace(_batches(load), port=ports["status"]))
+                    rates.setdefault("batch_ids", []).append(batches * BATCH)
                 resident_mb = psutil.Process(running["status"][0]).memory_info().rss / 1e6
         finally:
             await redis.stop()
@@ -182,5 +200,6 @@ async def run(rounds: int = 3) -> dict[str, Any]:
         "ratios": {
             "status/bare": median["status"] / median["bare"],
             "status/naive": median["status"] / median["naive"],
+            "batch500/single": median["batch_ids"] / median["status"],
         },
     }

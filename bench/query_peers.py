@@ -19,6 +19,7 @@ from milepost_query.server import UVICORN
 from milepost_schemas.http import ProcessingStatus
 
 STATUS_PATH = "/v1/organizations/{organization_id}/stores/{store_id}/files/{file_id}/status"
+STATUSES_PATH = "/v1/organizations/{organization_id}/stores/{store_id}/files/status"
 
 
 def naive_key(store_id: str, file_id: str) -> str:

@@ -52,6 +52,7 @@ def _address(*parts: bytes) -> FileAddress:
     return file_address(*(unquote(part.decode("latin-1")) for part in parts))
 
 
+@lru_cache(maxsize=REMEMBERED_PATHS)
 def file_address(organization_id: str, store_id: str, file_id: str) -> FileAddress:
     """Addresses a file by its names, whether they are well-formed or not."""
     is_well_formed = (

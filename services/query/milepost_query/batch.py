@@ -1,6 +1,6 @@
 """A batch: the files that a request asks for all at once, and the body that answers it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -52,17 +52,21 @@ async def received_batch(receive: Receive) -> Batch:
 
 
 def answer_body(
-    addresses: Iterable[FileAddress], found: Mapping[FileAddress, Status | None]
+    addresses: Sequence[FileAddress], found: Mapping[FileAddress, Status | None]
 ) -> bytes:
     """Each id with its status object or `not_found`, in the order of the request."""
-    entries = []
-    for address in addresses:
-        status = found.get(address)
-        file_id = address.file_id
-        # A well-formed id has nothing to escape.
-        name = b'"%b"' % file_id.encode() if address.is_well_formed else _encode(file_id)
-        entries.append(b"%b:%b" % (name, NOT_FOUND if status is None else status.body))
+    entries = [
+        b"%b:%b" % (_name(address), NOT_FOUND if status is None else status.body)
+        for address, status in zip(addresses, map(found.get, addresses), strict=True)
+    ]
     return b'{"files":{%b}}' % b",".join(entries)
+
+
+def _name(address: FileAddress) -> bytes:
+    # A well-formed id has nothing to escape.
+    if address.is_well_formed:
+        return b'"%b"' % address.file_id.encode()
+    return _encode(address.file_id)
 
 
 def _invalid(reason: str, kind: str) -> ProblemError:
