@@ -176,7 +176,7 @@ async def test_a_deleted_file_is_not_found(
 
 
 async def test_a_file_that_cannot_exist_is_not_found(reader: httpx.AsyncClient) -> None:
-    for file_id, route in product(["-", "upload", "status", "f" * 129], OF_A_FILE):
+    for file_id, route in product(["-", "upload", "usage", "f" * 129], OF_A_FILE):
         response = await reader.get(f"{FILES}/{file_id}{route}")
 
         assert response.status_code == 404
