@@ -24,7 +24,7 @@ SEARCHED: Final = 10_000
 
 _DEEP: Final = 1_000
 """Entries from which on a read takes milliseconds of this process."""
-_TURN_WITHIN_S: Final = 2.0
+TURN_WITHIN_S: Final = 2.0
 """Longest wait for the deep reads before one's own."""
 _SLICE: Final = MAX_ARGUMENTS // 2
 """Documents that are read and decoded in one go; others have their turn in between."""
@@ -64,8 +64,9 @@ class FileLists:
     shows to have left the list meanwhile is not shown in it.
     """
 
-    def __init__(self, snapshots: Snapshots) -> None:
+    def __init__(self, snapshots: Snapshots, *, turn_within_s: float = TURN_WITHIN_S) -> None:
         self._snapshots = snapshots
+        self._turn_within_s = turn_within_s
         self._deep = asyncio.Semaphore(1)
 
     async def page(self, files: StoreFiles, window: Window) -> Page:
@@ -135,7 +136,7 @@ class FileLists:
             yield
             return
         try:
-            async with asyncio.timeout(_TURN_WITHIN_S):
+            async with asyncio.timeout(self._turn_within_s):
                 await self._deep.acquire()
         except TimeoutError as error:
             raise NotReadyError("others search") from error
