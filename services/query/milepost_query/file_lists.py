@@ -119,7 +119,7 @@ class FileLists:
         for position, (_, _, number) in enumerate(wanted):
             by_partition[number].append(position)
         names = {
-            number: [file_key(files.store_id, wanted[position][1]) for position in positions]
+            number: [file_key(files.store_id, wanted[at][1].decode()) for at in positions]
             for number, positions in by_partition.items()
         }
         answer = await self._snapshots.read(partial(_question, newest.layout, names))

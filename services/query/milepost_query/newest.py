@@ -15,7 +15,7 @@ from milepost_schemas.keys import PartitionKeys
 _DEEPER: Final = 4
 """How much deeper to read where files lie unevenly."""
 
-Entry = tuple[int, str, int]
+Entry = tuple[int, bytes, int]
 """When a file was first heard of, its id, and its partition; a larger one comes first in lists."""
 
 
@@ -85,7 +85,7 @@ def _share(count: int, partitions: int) -> int:
 def _merged(indexes: Mapping[int, list[Any]]) -> list[Entry]:
     """All that was read, the newest first."""
     entries = [
-        (int(created_at), file_id.decode(), number)
+        (int(created_at), file_id, number)
         for number, (_, flat) in indexes.items()
         for file_id, created_at in zip(flat[::2], flat[1::2], strict=True)
     ]
@@ -96,7 +96,7 @@ def _merged(indexes: Mapping[int, list[Any]]) -> list[Entry]:
 def _is_complete(entries: list[Entry], count: int, indexes: Mapping[int, list[Any]]) -> bool:
     """Whether nothing that was not read comes before the last entry that is wanted."""
     cut_off = [
-        (int(flat[-1]), flat[-2].decode(), number)
+        (int(flat[-1]), flat[-2], number)
         for number, (size, flat) in indexes.items()
         if len(flat) < 2 * min(size, count)
     ]
