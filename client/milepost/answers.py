@@ -1,14 +1,15 @@
 """What the query service's answers mean."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from milepost.errors import (
     ApiError,
     AuthenticationError,
+    GatewayError,
     InvalidRequestError,
     NotFoundError,
     NotReadyError,
@@ -17,30 +18,39 @@ from milepost.errors import (
     ServerError,
     UnexpectedAnswerError,
 )
-from milepost_schemas.http import ProcessingStatus
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _ERRORS: Mapping[int, type[ApiError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
     404: NotFoundError,
     429: RateLimitedError,
+    502: GatewayError,
     503: NotReadyError,
+    504: GatewayError,
 }
 
 
-def parse_status(response: httpx.Response) -> ProcessingStatus:
-    """The status in an answer; unknown keys are ignored.
+def parse(model: type[Model], response: httpx.Response) -> Model:
+    """The body of an answer; unknown keys are ignored.
 
     Raises:
-        ApiError: the answer is an error, by its HTTP status.
         UnexpectedAnswerError: it is not an answer of the query service.
     """
-    raise_for_error(response)
+    return parse_text(model, response.content, f"{response.status_code} from {response.url}")
+
+
+def parse_text(model: type[Model], text: str | bytes, source: str) -> Model:
+    """What a text says that came from somewhere; unknown keys are ignored.
+
+    Raises:
+        UnexpectedAnswerError: it is nothing that the query service says.
+    """
     try:
-        return ProcessingStatus.model_validate_json(response.content)
+        return model.model_validate_json(text)
     except ValidationError as error:
-        what = f"{response.status_code} from {response.url}, which is no status"
-        raise UnexpectedAnswerError(what) from error
+        raise UnexpectedAnswerError(f"{source}, which is no {model.__name__}") from error
 
 
 def raise_for_error(response: httpx.Response) -> None:

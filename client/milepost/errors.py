@@ -184,6 +184,10 @@ class ServerError(ApiError):
     """Any 5xx but 503: the service failed."""
 
 
+class GatewayError(ServerError):
+    """502 or 504: a proxy in front of the service got no answer."""
+
+
 class NotReadyError(ApiError):
     """503: the service cannot know yet."""
 
@@ -209,6 +213,16 @@ class WaitTimeoutError(MilepostError):
 
 class UnexpectedAnswerError(MilepostError):
     """The answer is not one that the query service gives, a proxy's page for example."""
+
+
+class InvalidApiKeyError(MilepostError, ValueError):
+    """The API key has characters that no key has; nothing was requested."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the API key is empty or has characters that no key has; is there a line break at its "
+            "end?"
+        )
 
 
 class InvalidIdentifierError(MilepostError, ValueError):

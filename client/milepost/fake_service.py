@@ -1,69 +1,107 @@
-"""The status route over a log in memory, behind an httpx transport instead of a socket."""
+"""The query service over a log in memory, behind an httpx transport instead of a socket."""
 
-import re
-from datetime import UTC, datetime
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 
 import httpx
 
+from milepost.fake_holds import Held, Stream
+from milepost.fake_routes import FakeRoutes
 from milepost.memory_log import MemoryLog
-from milepost_schemas.document import render_status
-from milepost_schemas.http import ErrorBody, ErrorCode, ErrorEnvelope
 
-_ROUTE = re.compile(
-    r"/v1/organizations/(?P<organization_id>[^/]+)/stores/(?P<store_id>[^/]+)"
-    r"/files/(?P<file_id>[^/]+)/status"
-)
+HEARTBEAT_EVERY_S = 15
+_HEARTBEAT = b":\n\n"
+_STREAM = "/stream"
 
 
 class FakeService:
-    """Answers as the query service does to a key of one organization."""
+    """Answers as the query service does to a key of one organization, late answers included."""
 
     def __init__(self, log: MemoryLog, organization_id: str) -> None:
         self._log = log
-        self._organization_id = organization_id
+        self._routes = FakeRoutes(log, organization_id)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        ids = _ROUTE.fullmatch(request.url.path)
-        if ids is None:
-            return _error(404, "RESOURCE_NOT_FOUND", "No such route", {})
-        if ids["organization_id"] != self._organization_id:
-            return _error(403, "ORGANIZATION_ACCESS_DENIED", "Not this key's organization", {})
-        file = {"store_id": ids["store_id"], "file_id": ids["file_id"]}
-        document = self._log.document(**file)
-        if document is None or document.organization_id != self._organization_id:
-            return _error(404, "FILE_NOT_IN_STORE", "File not found in this store", file)
-        headers = {
-            "ETag": f'"1.{document.revision}"',
-            "Milepost-Attempt": str(document.attempt),
-            "Content-Type": "application/json",
-        }
-        if request.headers.get("If-None-Match") == headers["ETag"]:
-            return httpx.Response(304, headers=headers)
-        return httpx.Response(200, headers=headers, content=render_status(document))
+        """The answer, as soon as it is what the request waits for."""
+        if request.url.path.endswith(_STREAM):
+            stream = Stream(self._routes, request)
+            return stream.response(_Body(self._chunks(stream)))
+        held, news = Held(self._routes, request), threading.Event()
+        with self._log.watched(news.set):
+            while not held.is_over():
+                news.wait(held.left_s)
+                news.clear()
+        return held.response
 
     async def answer_async(self, request: httpx.Request) -> httpx.Response:
-        return self.answer(request)
+        """As `answer`, without blocking the event loop."""
+        if request.url.path.endswith(_STREAM):
+            stream = Stream(self._routes, request)
+            return stream.response(_AsyncBody(self._chunks_async(stream)))
+        held, news = Held(self._routes, request), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        # Reporters publish from threads of their own.
+        with self._log.watched(lambda: loop.call_soon_threadsafe(news.set)):
+            while not held.is_over():
+                await _wait(news, held.left_s)
+                news.clear()
+        return held.response
+
+    def _chunks(self, stream: Stream) -> Generator[bytes, None, None]:
+        news = threading.Event()
+        with self._log.watched(news.set):
+            while (chunk := stream.take()) or not stream.is_over:
+                if chunk:
+                    yield chunk
+                elif news.wait(HEARTBEAT_EVERY_S):
+                    news.clear()
+                else:
+                    yield _HEARTBEAT
+
+    async def _chunks_async(self, stream: Stream) -> AsyncGenerator[bytes, None]:
+        news, loop = asyncio.Event(), asyncio.get_running_loop()
+        with self._log.watched(lambda: loop.call_soon_threadsafe(news.set)):
+            while (chunk := stream.take()) or not stream.is_over:
+                if chunk:
+                    yield chunk
+                elif await _wait(news, HEARTBEAT_EVERY_S):
+                    news.clear()
+                else:
+                    yield _HEARTBEAT
 
 
-def _error(
-    status: int, code: ErrorCode, system_message: str, details: dict[str, str]
-) -> httpx.Response:
-    envelope = ErrorEnvelope(
-        error=ErrorBody(
-            code=code,
-            message="We couldn't find the requested resource."
-            if status == 404
-            else "You do not have access to this organization.",
-            system_message=system_message,
-            type="client_error",
-            status=status,
-            details=details,
-            trace_id="0" * 32,
-            timestamp=datetime.now(UTC),
-        )
-    )
-    return httpx.Response(
-        status,
-        headers={"Content-Type": "application/json"},
-        content=envelope.model_dump_json(),
-    )
+class _Body(httpx.SyncByteStream):
+    """A body that comes bit by bit, and ends when its reader closes it."""
+
+    def __init__(self, chunks: Generator[bytes, None, None]) -> None:
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        self._chunks.close()
+
+
+class _AsyncBody(httpx.AsyncByteStream):
+    """As `_Body`, for asyncio."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+    async def aclose(self) -> None:
+        await self._chunks.aclose()
+
+
+async def _wait(news: asyncio.Event, seconds: float) -> bool:
+    """Whether there was news in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -62,6 +62,15 @@ class MemoryLog:
         document = self._documents.get(file_key(store_id, file_id))
         return None if document is None or document.is_deleted else document
 
+    def documents(self, *, organization_id: str) -> list[Document]:
+        """The documents of an organization's files, without those of deleted ones."""
+        present = (document for document in list(self._documents.values()) if document is not None)
+        return [
+            document
+            for document in present
+            if document.organization_id == organization_id and not document.is_deleted
+        ]
+
     def status(self, *, store_id: str, file_id: str) -> ProcessingStatus | None:
         """What a status request is answered; None for a file that is not there."""
         document = self.document(store_id=store_id, file_id=file_id)

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from milepost.async_knowledge import AsyncKnowledge
 from milepost.errors import NotFoundError, NotReadyError, ServerError, UnreachableError
-from milepost.http import AsyncKnowledge, AsyncMilepost
+from milepost.http import AsyncMilepost
 from milepost_local.board import FollowedFile
 from milepost_local.stack_file import Stack
 
