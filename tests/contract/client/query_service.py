@@ -1,78 +1,80 @@
 """The real query service over a real Redis, which holds what a log in memory folds."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
-import redis
 
 from milepost.memory_log import MemoryLog
 from milepost.outbox import Position, Record
 from milepost_local.ports import free_port
-from milepost_schemas.checkpoint import Checkpoint
-from milepost_schemas.codec import decode
-from milepost_schemas.fold import MODEL_VERSION
+from milepost_schemas.document import Document
+from milepost_schemas.events import LogRecorded
 from milepost_schemas.identity import file_key
-from milepost_schemas.keys import Keys
-from milepost_schemas.meta import Meta
-from milepost_schemas.record import encode_record
-from milepost_schemas.topics import EVENTS, PARTITIONS, partition_of
+from milepost_schemas.logs import LogLine
+from milepost_schemas.topics import EVENTS, PARTITIONS
+from tests.integration.query.projected import ProjectedFiles
 
 API_KEY = "ak_contract"
-_GENERATION = 1
 _CLAIM_INTERVAL_S = 0.05
 
 
 class RedisLog(MemoryLog):
-    """Writes each file's record to Redis, where the query service finds it."""
+    """Writes what a record comes to into Redis, as a projector does."""
 
-    def __init__(self, url: str, keys: Keys) -> None:
+    def __init__(self, url: str, prefix: str) -> None:
         super().__init__()
-        self._redis = redis.Redis.from_url(url)
-        self._keys = keys
-        self._claim()
-        self._redis.set(self._keys.meta, Meta(_GENERATION, PARTITIONS, MODEL_VERSION).encode())
-        self._closing = threading.Event()
-        self._claiming = threading.Thread(target=self._keep_claiming)
-        self._claiming.start()
+        self._loop = asyncio.new_event_loop()
+        self._running = threading.Thread(target=self._loop.run_forever)
+        self._running.start()
+        self._turn = asyncio.Lock()
+        self._files = ProjectedFiles(url, prefix, partitions=PARTITIONS)
+        self._do(self._files.begin())
+        self._claiming = asyncio.run_coroutine_threadsafe(self._keep_claiming(), self._loop)
 
     async def publish(self, record: Record, topic: str = EVENTS.name) -> Position:
         position = await super().publish(record, topic)
-        key, value, headers = record
-        data = decode(key, value, [(name, text or b"") for name, text in headers]).data
-        name = file_key(data.store_id, data.file_id)
-        document = self._documents[name]
+        data = self.events[-1].data
+        document = self._documents[file_key(data.store_id, data.file_id)]
         assert document is not None
-        partition = self._keys.partition(_GENERATION, partition_of(name.encode(), PARTITIONS))
-        self._redis.set(partition.file(name), encode_record(document))
+        lines = self.log_lines(store_id=data.store_id, file_id=data.file_id)
+        is_line = isinstance(data, LogRecorded)
+        self._do(self._write(document, lines[-1:] if is_line else []))
         return position
 
     def close(self) -> None:
-        self._closing.set()
-        self._claiming.join()
-        self._redis.close()
+        self._claiming.cancel()
+        self._do(self._files.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._running.join()
+        self._loop.close()
 
-    def _keep_claiming(self) -> None:
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _write(self, document: Document, lines: list[LogLine]) -> None:
+        async with self._turn:
+            if document.revision:
+                await self._files.put(document)
+            if lines:
+                await self._files.log(document, lines)
+
+    async def _keep_claiming(self) -> None:
         """A log at rest is known up to now, and again a moment later, so 404 is certain."""
-        while not self._closing.wait(_CLAIM_INTERVAL_S):
-            self._claim()
-
-    def _claim(self) -> None:
-        checkpoint = Checkpoint(1, as_of_ms=round(time.time() * 1000), end_offset=1).encode()
-        self._redis.mset(
-            {
-                self._keys.partition(_GENERATION, number).checkpoint: checkpoint
-                for number in range(PARTITIONS)
-            }
-        )
+        while True:
+            async with self._turn:
+                await self._files.as_of_now()
+            await asyncio.sleep(_CLAIM_INTERVAL_S)
 
 
 @contextmanager

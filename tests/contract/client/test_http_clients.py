@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from milepost import AsyncMilepost, Cadence, Milepost
 from milepost.errors import (
     AuthenticationError,
     InvalidIdentifierError,
+    InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
     WaitTimeoutError,
@@ -21,7 +22,6 @@ from milepost.sync_reporter import FileReport
 from milepost.testing import FakeAsyncMilepost, FakeMilepost, FakeReporter
 from milepost_local.servers import Server
 from milepost_schemas.http import ProcessingStatus
-from milepost_schemas.keys import Keys
 from tests.contract.client.query_service import API_KEY, RedisLog, running_query_service
 
 SLOW = Cadence(progress_s=3_600, sign_of_life_s=3_600)
@@ -32,30 +32,46 @@ class World:
     """Where files are reported, and how their statuses are asked for."""
 
     log: MemoryLog
-    ask: Callable[..., ProcessingStatus]
+    ask: Callable[..., Any]
+    """Calls a method of `knowledge` by its name; of a stream, gives all that it tells."""
 
     def status(self, file_id: str, organization_id: str = "org_1") -> ProcessingStatus:
-        return self.ask(
+        status: ProcessingStatus = self.ask(
             "get_processing_status",
             organization_id=organization_id,
             store_id="vs_1",
             file_id=file_id,
         )
+        return status
 
     def wait(self, file_id: str, timeout_s: float) -> ProcessingStatus:
-        return self.ask(
+        status: ProcessingStatus = self.ask(
             "wait_until_processed",
             organization_id="org_1",
             store_id="vs_1",
             file_id=file_id,
             timeout_s=timeout_s,
         )
+        return status
 
-    def report(self, file_id: str, work: Callable[[FileReport], object], attempt: int = 1) -> None:
+    def watch(self, file_id: str, timeout_s: float = 60) -> list[ProcessingStatus]:
+        statuses: list[ProcessingStatus] = self.ask(
+            "watch", organization_id="org_1", store_id="vs_1", file_id=file_id, timeout_s=timeout_s
+        )
+        return statuses
+
+    def report(
+        self,
+        file_id: str,
+        work: Callable[[FileReport], object],
+        *,
+        attempt: int = 1,
+        store_id: str = "vs_1",
+    ) -> None:
         with FakeReporter(self.log, cadence=SLOW) as reporter:
             work(
                 reporter.file(
-                    organization_id="org_1", store_id="vs_1", file_id=file_id, attempt=attempt
+                    organization_id="org_1", store_id=store_id, file_id=file_id, attempt=attempt
                 )
             )
 
@@ -64,7 +80,7 @@ class World:
 def service(
     redis_server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, RedisLog]]:
-    log = RedisLog(redis_server.address, Keys("mp-contract"))
+    log = RedisLog(redis_server.address, "mp-contract")
     directory = tmp_path_factory.mktemp("query")
     with running_query_service(redis_server.address, "mp-contract", directory) as url:
         yield url, log
@@ -85,20 +101,22 @@ def world(request: pytest.FixtureRequest) -> World:
     return World(redis_log, _async(lambda: AsyncMilepost(base_url=url, api_key=API_KEY)))
 
 
-def _sync(connect: Callable[[], Milepost]) -> Callable[..., ProcessingStatus]:
-    def ask(method: str, **arguments: Any) -> ProcessingStatus:
+def _sync(connect: Callable[[], Milepost]) -> Callable[..., Any]:
+    def ask(method: str, **arguments: Any) -> Any:
         with connect() as client:
-            status: ProcessingStatus = getattr(client.knowledge, method)(**arguments)
-            return status
+            answer = getattr(client.knowledge, method)(**arguments)
+            return list(answer) if isinstance(answer, Generator) else answer
 
     return ask
 
 
-def _async(connect: Callable[[], AsyncMilepost]) -> Callable[..., ProcessingStatus]:
-    async def ask(method: str, **arguments: Any) -> ProcessingStatus:
+def _async(connect: Callable[[], AsyncMilepost]) -> Callable[..., Any]:
+    async def ask(method: str, **arguments: Any) -> Any:
         async with connect() as client:
-            status: ProcessingStatus = await getattr(client.knowledge, method)(**arguments)
-            return status
+            answer = getattr(client.knowledge, method)(**arguments)
+            if isinstance(answer, AsyncGenerator):
+                return [told async for told in answer]
+            return await answer
 
     return lambda method, **arguments: asyncio.run(ask(method, **arguments))
 
@@ -236,3 +254,149 @@ def test_a_key_that_is_none_is_refused_by_the_real_service(service: tuple[str, R
         )
 
     assert caught.value.code == "INVALID_API_KEY"
+
+
+def test_many_files_are_asked_for_at_once(world: World, unique: str) -> None:
+    done, half, gone = f"{unique}-a", f"{unique}-b", f"{unique}-c"
+    world.report(done, _complete)
+    world.report(half, _half)
+    world.report(gone, lambda file: file.deleted())
+
+    statuses = world.ask(
+        "get_processing_statuses",
+        organization_id="org_1",
+        store_id="vs_1",
+        file_ids=[half, "never", done, gone, half],
+    )
+
+    assert list(statuses) == [half, "never", done, gone]
+    assert statuses == {
+        half: world.status(half),
+        "never": None,
+        done: world.status(done),
+        gone: None,
+    }
+
+
+def test_more_files_than_a_request_takes_are_asked_for_in_parts(world: World, unique: str) -> None:
+    world.report(unique, _complete)
+    others = [f"{unique}-{number}" for number in range(1_001)]
+
+    statuses = world.ask(
+        "get_processing_statuses",
+        organization_id="org_1",
+        store_id="vs_1",
+        file_ids=[*others, unique],
+    )
+
+    assert len(statuses) == 1_002
+    assert [name for name, status in statuses.items() if status is not None] == [unique]
+
+
+def test_watching_tells_what_is_and_what_becomes_of_it(world: World, unique: str) -> None:
+    world.report(unique, _half)
+    completing = threading.Timer(0.3, world.report, (unique, lambda file: file.completed()))
+    completing.start()
+
+    told = world.watch(unique)
+
+    completing.join()
+    shown = [(status.status, status.progress_percent) for status in told]
+    assert shown == [("processing", 50), ("completed", 100)]
+
+
+def test_watching_a_file_that_has_ended_tells_that_alone(world: World, unique: str) -> None:
+    world.report(unique, _fail)
+
+    assert world.watch(unique) == [world.status(unique)]
+
+
+def test_watching_a_file_that_was_never_there_ends_at_once(world: World, unique: str) -> None:
+    with pytest.raises(NotFoundError):
+        world.watch(unique)
+
+
+def test_watching_a_file_that_is_deleted_meanwhile_ends(world: World, unique: str) -> None:
+    world.report(unique, _half)
+    deleting = threading.Timer(0.3, world.report, (unique, lambda file: file.deleted()))
+    deleting.start()
+
+    with pytest.raises(NotFoundError):
+        world.watch(unique)
+    deleting.join()
+
+
+def test_watching_too_long_ends_with_the_last_status(world: World, unique: str) -> None:
+    world.report(unique, _half)
+
+    with pytest.raises(WaitTimeoutError) as caught:
+        world.watch(unique, timeout_s=0.6)
+
+    assert caught.value.last_status == world.status(unique)
+
+
+def test_a_store_lists_its_files(world: World, unique: str) -> None:
+    store = {"organization_id": "org_1", "store_id": unique}
+    for file_id, work in (("a", _complete), ("b", _fail), ("c", _register)):
+        world.report(file_id, work, store_id=unique)
+
+    everything = world.ask("list_files", **store)
+    pages = [world.ask("list_files", **store, skip=skip, limit=2) for skip in (0, 2)]
+
+    assert sorted(item.file_id for item in everything.items) == ["a", "b", "c"]
+    assert (everything.total, everything.limit, everything.has_more) == (3, 20, False)
+    assert [*pages[0].items, *pages[1].items] == [*everything.items]
+    assert [page.has_more for page in pages] == [True, False]
+    (failed,) = world.ask("list_files", **store, status="failed").items
+    assert (failed.file_id, failed.name, failed.size) == ("b", "a.txt", 3)
+    assert failed.error_message == "The file is empty; upload one with content."
+    assert failed.processed_at is not None
+    assert world.ask("list_files", **store, search="A.T").total == 3
+    assert world.ask("list_files", **store, search="b").items == ()
+    with pytest.raises(InvalidRequestError):
+        world.ask("list_files", **store, limit=101)
+
+
+def test_a_file_has_details(world: World, unique: str) -> None:
+    world.report(unique, _complete)
+    file = {"organization_id": "org_1", "store_id": "vs_1", "file_id": unique}
+
+    details = world.ask("get_file", **file)
+
+    assert (details.file_id, details.name, details.size) == (unique, "a.txt", 3)
+    assert (details.status, details.chunk_count, details.mime_type) == (
+        "completed",
+        1,
+        "text/plain",
+    )
+    assert details.processing_completed_at >= details.created_at
+    with pytest.raises(NotFoundError):
+        world.ask("get_file", **file | {"file_id": "never"})
+
+
+def test_a_file_has_a_log(world: World, unique: str) -> None:
+    world.report(unique, _register)
+    world.report(unique, lambda file: file.log("info", "12 pages found"))
+    world.report(unique, lambda file: file.log("warning", "Page 7 holds no text"))
+    file = {"organization_id": "org_1", "store_id": "vs_1", "file_id": unique}
+
+    log = world.ask("get_file_logs", **file).logs
+
+    assert [(line.level, line.message) for line in log] == [
+        ("info", "12 pages found"),
+        ("warning", "Page 7 holds no text"),
+    ]
+    with pytest.raises(NotFoundError):
+        world.ask("get_file_logs", **file | {"file_id": "never"})
+
+
+def test_an_organization_uses_storage(world: World, unique: str) -> None:
+    for file_id in ("a", "b"):
+        world.report(file_id, _register, store_id=unique)
+
+    usage = world.ask("get_usage", organization_id="org_1")
+
+    (store,) = [store for store in usage.stores if store.store_id == unique]
+    assert (store.used_bytes, store.file_count) == (6, 2)
+    assert usage.used_bytes == sum(store.used_bytes for store in usage.stores)
+    assert usage.total_bytes >= usage.used_bytes
