@@ -30,6 +30,7 @@ class EventStream:
         self._id = ""
         self._name = ""
         self._data: list[str] = []
+        self._size = 0
         self._rest = b""
         self._is_begun = False
 
@@ -40,7 +41,7 @@ class EventStream:
             UnexpectedAnswerError: an event has no end.
         """
         lines = self._lines(chunk)
-        if len(self._rest) + sum(map(len, self._data)) > MAX_EVENT_BYTES:
+        if len(self._rest) + self._size > MAX_EVENT_BYTES:
             raise UnexpectedAnswerError(f"an event of more than {MAX_EVENT_BYTES:,} bytes")
         events = (self._take(line.decode(errors="replace")) for line in lines)
         return [event for event in events if event is not None]
@@ -63,6 +64,7 @@ class EventStream:
         match field:
             case "data":
                 self._data.append(value)
+                self._size += len(value)
             case "event":
                 self._name = value
             case "id" if "\0" not in value:
@@ -75,5 +77,5 @@ class EventStream:
 
     def _dispatch(self) -> ServerSentEvent | None:
         name, data = self._name or "message", self._data
-        self._name, self._data = "", []
+        self._name, self._data, self._size = "", [], 0
         return ServerSentEvent(name, "\n".join(data), self._id) if data else None

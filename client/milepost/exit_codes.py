@@ -42,8 +42,6 @@ class ExitCode(IntEnum):
     """A file is not there."""
     NO_ANSWER = 5
     """The service could not be asked."""
-    INTERRUPTED = 130
-    """By Ctrl-C; what a shell expects."""
 
 
 _MISSING: Final = "there is no such file in that store"
@@ -87,8 +85,6 @@ def explained(target: QueryTarget | None = None) -> Iterator[None]:
     except MilepostError as error:
         say(error, target)
         raise typer.Exit(exit_code_of(error)) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 def _explained(error: MilepostError, target: QueryTarget | None) -> str:

@@ -23,7 +23,7 @@ from milepost_schemas.http import ProcessingStatus
 LONGEST_SILENCE_S: Final = 30
 """A stream without a byte for so long is broken: the service sends some every 15 seconds."""
 
-_UNKNOWN_ROUTE: Final = {404, 405, 406, 501}
+_NOT_THERE: Final = {404, 405, 406, 501}
 
 
 def watch(path: str, timeout_s: float, pace: Pace) -> Conversation[None]:
@@ -69,7 +69,8 @@ class _Stream:
             self._waiting.back_off(error, error.retry_after_s)
             return
         except ApiError as error:
-            if error.status not in _UNKNOWN_ROUTE or error.code == "FILE_NOT_IN_STORE":
+            # Whether it is the route or the file that is not there, the status route tells.
+            if error.status not in _NOT_THERE:
                 raise
             self.is_there = False
             return

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 
 from milepost import AsyncMilepost, Cadence, Milepost
@@ -243,6 +244,40 @@ def test_an_id_that_no_file_can_have_is_never_asked_for(world: World) -> None:
         world.status("../secret")
 
 
+class Counting(httpx.HTTPTransport):
+    """Remembers what was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.path.rpartition("/files/")[2])
+        return super().handle_request(request)
+
+
+@pytest.mark.parametrize(
+    ("method", "asked"), [("wait_until_processed", "status"), ("watch", "status/stream")]
+)
+def test_the_real_service_holds_one_request_to_the_end(
+    service: tuple[str, RedisLog], unique: str, method: str, asked: str
+) -> None:
+    url, log = service
+    world, transport = World(log, pytest.fail), Counting()
+    world.report(unique, _half)
+    completing = threading.Timer(1, world.report, (unique, lambda file: file.completed()))
+    completing.start()
+    with Milepost(base_url=url, api_key=API_KEY, transport=transport) as client:
+        answer = getattr(client.knowledge, method)(
+            organization_id="org_1", store_id="vs_1", file_id=unique, timeout_s=60
+        )
+        ends = [status.status for status in answer] if method == "watch" else [answer.status]
+
+    completing.join()
+    assert ends[-1] == "completed"
+    assert transport.asked == [f"{unique}/{asked}"]
+
+
 def test_a_key_that_is_none_is_refused_by_the_real_service(service: tuple[str, RedisLog]) -> None:
     url, _ = service
     with (
@@ -339,11 +374,13 @@ def test_a_store_lists_its_files(world: World, unique: str) -> None:
     store = {"organization_id": "org_1", "store_id": unique}
     for file_id, work in (("a", _complete), ("b", _fail), ("c", _register)):
         world.report(file_id, work, store_id=unique)
+    world.report("gone", _register, store_id=unique)
+    world.report("gone", lambda file: file.deleted(), store_id=unique)
 
     everything = world.ask("list_files", **store)
     pages = [world.ask("list_files", **store, skip=skip, limit=2) for skip in (0, 2)]
 
-    assert sorted(item.file_id for item in everything.items) == ["a", "b", "c"]
+    assert [item.file_id for item in everything.items] == ["c", "b", "a"]
     assert (everything.total, everything.limit, everything.has_more) == (3, 20, False)
     assert [*pages[0].items, *pages[1].items] == [*everything.items]
     assert [page.has_more for page in pages] == [True, False]

@@ -203,6 +203,24 @@ async def test_watching_prints_each_change_to_the_end(
     assert rest == f"{STORE}/file_a  completed   100 %\n".encode()
 
 
+async def test_on_a_terminal_there_are_colours_bars_and_tables(
+    projected: ProjectedFiles, service: dict[str, str]
+) -> None:
+    await projected.put(named(failed(), "file_a"), named(completed(), "file_b", name="b.txt"))
+    terminal = service | {"FORCE_COLOR": "1", "TERM": "xterm"}
+
+    watch = await milepost("watch", "file_a", "file_b", environment=terminal)
+    ls = await milepost("ls", environment=terminal)
+    wait = await milepost("wait", "file_b", environment=terminal)
+
+    red, bar = "\x1b[31mfailed", "━" * 20
+    assert red in watch.stdout
+    assert bar in watch.stdout
+    assert "Step or error" in ls.stdout
+    assert red in ls.stdout
+    assert "Waiting for 1 file" in wait.stdout
+
+
 async def test_watching_ends_with_130_when_it_is_interrupted(
     projected: ProjectedFiles, service: dict[str, str]
 ) -> None:

@@ -58,6 +58,15 @@ def test_a_broken_stream_is_connected_again_where_it_was() -> None:
     assert len(service.pauses) == 3
 
 
+def test_a_stream_that_breaks_before_it_says_anything_is_connected_again() -> None:
+    service = ScriptedService(
+        Stream(httpx.RemoteProtocolError("cut")), Stream(event("completed", 100, "1.3"))
+    )
+
+    assert watched(service) == ["completed 100"]
+    assert service.asked == []
+
+
 def test_a_stream_that_says_when_to_come_back_is_left_alone_until_then() -> None:
     service = ScriptedService(
         Stream(event("processing", 10, "1.2"), b"retry: 4000\n\n"),
@@ -75,13 +84,15 @@ def test_nothing_is_told_twice_and_nothing_goes_back() -> None:
         Stream(
             event("processing", 10, "1.9"),
             event("processing", 5, "1.8"),
+            event("processing", 10, "1.9"),
             event("processing", 10, "1.10"),
+            event("processing", 15, "1.11"),
             event("processing", 20, "2.1"),
             event("completed", 100, "2.2"),
         ),
     )
 
-    assert watched(service) == ["processing 10", "processing 20", "completed 100"]
+    assert watched(service) == ["processing 10", "processing 15", "processing 20", "completed 100"]
 
 
 def test_events_of_other_names_are_ignored() -> None:
@@ -98,7 +109,7 @@ def test_events_of_other_names_are_ignored() -> None:
         error(405, code="METHOD_NOT_ALLOWED"),
         httpx.Response(404, text="<html>"),
         httpx.Response(200, text="<html>"),
-        Stream(media_type="text/html"),
+        Stream(b"<html>", media_type="text/html"),
         Stream(httpx.ReadTimeout("silent")),
         Stream(),
     ],
@@ -127,7 +138,7 @@ def test_a_file_that_is_not_there_is_an_error_at_once() -> None:
 
     with pytest.raises(NotFoundError):
         watched(service)
-    assert len(service.opened) == 1
+    assert service.pauses == []
 
 
 def test_a_key_that_has_expired_ends_it() -> None:
