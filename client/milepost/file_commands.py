@@ -74,6 +74,8 @@ def logs(
     with explained(target), target.connect() as client:
         (named,) = named_files([file], target)
         log = client.knowledge.get_file_logs(**named.ids(target))
+    if not log.logs:
+        typer.echo("No log lines.", err=True)
     for entry in log.logs:
         if as_json:
             print_json(entry.model_dump(mode="json"))
@@ -106,10 +108,12 @@ def ls(  # noqa: PLR0913  each option is an argument
             raise NoTargetError("which store? set MILEPOST_STORE or name it with --store")
     with explained(target), target.connect() as client:
         pages = list(_pages(client, target, status=status, search=search, limit=limit))
-    _print_items([item for page in pages for item in page.items], target, as_json=as_json)
+    items = [item for page in pages for item in page.items]
+    if not items:
+        typer.echo("No files.", err=True)
+    _print_items(items, target, as_json=as_json)
     if pages[-1].has_more:
-        shown = sum(len(page.items) for page in pages)
-        typer.echo(f"{shown} of {pages[-1].total} files; --limit shows more.", err=True)
+        typer.echo(f"{len(items)} of {pages[-1].total} files; --limit shows more.", err=True)
 
 
 def _statuses(
@@ -153,7 +157,7 @@ def _print_items(items: Sequence[FileListItem], target: QueryTarget, *, as_json:
             print_json({"store_id": target.store, **item.model_dump(mode="json")})
         return
     console = Console()
-    if console.is_terminal:
+    if console.is_terminal and items:
         console.print(_table(items))
         return
     for item in items:

@@ -33,6 +33,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         yield stack
 
 
+def command(beginning: str) -> str:
+    """The README's command that begins like that, with the programs of this environment."""
+    (found,) = [block for block in blocks("sh") if block.startswith(f".venv/bin/{beginning}")]
+    return found.replace(".venv/bin", str(Path(sys.executable).parent))
+
+
 def run(stack: RunningStack, command: list[str] | str) -> str:
     """What a command prints that is run beside the stack's folder."""
     done = subprocess.run(
@@ -52,6 +58,11 @@ def test_every_shell_command_has_a_test() -> None:
         "make run",
         "make test",
         "curl -s",
+        ".venv/bin/milepost ls",
+        ".venv/bin/milepost status",
+        ".venv/bin/milepost wait",
+        ".venv/bin/milepost watch",
+        ".venv/bin/milepost logs",
         ".venv/bin/milepost ingest",
         ".venv/bin/milepost search",
         ".venv/bin/milepost follow",
@@ -115,10 +126,21 @@ def test_the_curl_command_gets_a_status(stack: RunningStack) -> None:
 
 def test_ingest_and_search_work_beside_a_running_stack(stack: RunningStack) -> None:
     shutil.copy(ROOT / "README.md", stack.data.parent / "README.md")
-    binaries = str(Path(sys.executable).parent)
-    ingest, search = (command.replace(".venv/bin", binaries) for command in blocks("sh")[4:6])
-    assert "README.md" in run(stack, ingest)
-    assert "lighthouses.pdf" in run(stack, search)
+    assert "README.md" in run(stack, command("milepost ingest"))
+    assert "lighthouses.pdf" in run(stack, command("milepost search"))
+
+
+def test_the_commands_show_where_a_file_stands(stack: RunningStack) -> None:
+    facts = stack.facts()
+    file_id, line = facts["file_ids"][0], f"{facts['store_id']}/{facts['file_ids'][0]}"
+    completed = f"{line}  completed   100 %\n"
+
+    assert f"{facts['store_id']}/file_" in run(stack, command("milepost ls"))
+    for name in ("status", "wait", "watch"):
+        shown = run(stack, command(f"milepost {name}").replace("FILE_ID", file_id))
+        assert shown == completed, name
+    # A stage writes log lines if it likes; those of the reference pipeline have nothing to say.
+    assert run(stack, command("milepost logs").replace("FILE_ID", file_id)) == ""
 
 
 def test_the_read_model_of_a_running_stack_is_rebuilt(stack: RunningStack) -> None:
@@ -149,11 +171,9 @@ def test_what_the_code_publishes_can_be_asked_for(stack: RunningStack) -> None:
 
 def test_a_subscriber_and_the_commands_know_every_file(stack: RunningStack) -> None:
     facts = stack.facts()
-    binaries = str(Path(sys.executable).parent)
-    follow, dead_letters = (text.replace(".venv/bin", binaries) for text in blocks("sh")[6:])
     completed = f"{facts['store_id']}/{facts['file_ids'][0]} completed 100"
     stack.until(lambda: completed in run(stack, [sys.executable, "-c", blocks("python")[3]]))
 
-    followed = run(stack, follow)
+    followed = run(stack, command("milepost follow"))
     assert all(file_id in followed for file_id in facts["file_ids"])
-    assert run(stack, dead_letters) == ""
+    assert run(stack, command("milepost dead-letters")) == ""

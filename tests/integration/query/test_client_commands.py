@@ -299,6 +299,18 @@ async def test_a_store_is_listed_newest_first(
     ]
 
 
+async def test_where_there_is_nothing_to_print_that_is_said(
+    projected: ProjectedFiles, service: dict[str, str]
+) -> None:
+    await projected.put(named(completed(), "file_a"))
+
+    logs = await milepost("logs", "file_a", environment=service)
+    ls = await milepost("ls", "--status", "failed", environment=service | {"FORCE_COLOR": "1"})
+
+    assert (logs.exit_code, logs.stdout, logs.stderr) == (0, "", "No log lines.\n")
+    assert (ls.exit_code, ls.stdout, ls.stderr) == (0, "", "No files.\n")
+
+
 async def test_a_running_local_stack_says_where_to_ask(
     projected: ProjectedFiles, service: dict[str, str], tmp_path: Path
 ) -> None:
