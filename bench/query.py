@@ -4,161 +4,86 @@ Each candidate is one process with one worker; the load is 64 connections, polli
 files in turn.
 """
 
-import asyncio
 import json
 import os
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import psutil
-from redis.asyncio import Redis
 
+from bench import query_growth, streams
 from bench.load import GENERATOR, Load, requests_per_s
-from bench.query_peers import STATUS_PATH, STATUSES_PATH, naive_key
-from milepost_local.ports import free_port
+from bench.query_peers import STATUSES_PATH, naive_key
+from bench.query_service import (
+    API_KEY,
+    ORGANIZATION,
+    Service,
+    query_service,
+    served,
+    write_api_keys,
+)
+from bench.stored_files import STORE, client, documents, status_path, store
 from milepost_local.providers import provide_redis
 from milepost_local.settings import LocalSettings
-from milepost_schemas.checkpoint import Checkpoint
-from milepost_schemas.document import Document, render_status
-from milepost_schemas.fold import MODEL_VERSION
-from milepost_schemas.identity import file_key
-from milepost_schemas.keys import Keys
-from milepost_schemas.meta import Meta
-from milepost_schemas.record import encode_record
-from milepost_schemas.topics import PARTITIONS, partition_of
+from milepost_schemas.document import render_status
 
-ORGANIZATION: Final = "org_bench"
-STORE: Final = "vs_bench"
 FILES: Final = 1_000
-API_KEY: Final = "ak_bench"
-GENERATION: Final = 1
 TURNS: Final = 4
 """Turns of each candidate within a round."""
 
 BATCH: Final = 500
 BATCH_CONNECTIONS: Final = 8
 
-START_WITHIN_S: Final = 30
 
-
-def documents() -> list[Document]:
-    """Files that are being processed."""
-    return [
-        Document(
-            ORGANIZATION,
-            STORE,
-            f"file_{number:012d}",
-            revision=7,
-            status="processing",
-            explicit_percent=50,
-            current_step="embedding",
-            started_at=1_750_000_000,
-        )
-        for number in range(FILES)
-    ]
-
-
-async def write(redis_url: str, prefix: str) -> None:
-    """The read model of the files, and the naive route's hashes beside it."""
-    redis: Any = Redis.from_url(redis_url)
-    keys = Keys(prefix)
-    places = [keys.partition(GENERATION, partition) for partition in range(PARTITIONS)]
-    now_ms = time.time_ns() // 1_000_000
-    async with redis, redis.pipeline(transaction=False) as pipeline:
-        pipeline.set(keys.meta, Meta(GENERATION, PARTITIONS, MODEL_VERSION).encode())
-        for place in places:
-            pipeline.set(place.checkpoint, Checkpoint(7 * FILES, now_ms, 7 * FILES).encode())
-        for document in documents():
-            key = file_key(document.store_id, document.file_id)
-            place = places[partition_of(key.encode(), PARTITIONS)]
-            pipeline.set(place.file(key), encode_record(document))
+async def write_hashes(redis: Any) -> None:  # noqa: ANN401  redis-py's own type knows no pipeline
+    """What the naive route reads."""
+    async with redis.pipeline(transaction=False) as pipeline:
+        for document in documents(FILES):
             fields = {k: v or "" for k, v in json.loads(render_status(document)).items()}
             name = naive_key(document.store_id, document.file_id)
             pipeline.hset(name, mapping={"organization_id": ORGANIZATION, **fields})
         await pipeline.execute()
 
 
-def write_api_keys(path: Path) -> None:
-    """One key that may read."""
-    entry = {
-        "key_id": "bench",
-        "sha256": sha256(API_KEY.encode()).hexdigest(),
-        "organization_id": ORGANIZATION,
-        "scopes": ["files:read"],
-        "expires_at": None,
-    }
-    path.write_text(json.dumps({"keys": [entry]}))
-
-
 @asynccontextmanager
-async def candidates(redis_url: str, directory: Path) -> AsyncIterator[dict[str, tuple[int, int]]]:
-    """All of them running; name to process id and port."""
+async def candidates(redis_url: str, directory: Path) -> AsyncIterator[dict[str, Service]]:
+    """All of them running."""
     prefix = f"bench{time.monotonic_ns()}"
     keys_file = directory / "api-keys.json"
     write_api_keys(keys_file)
-    await write(redis_url, prefix)
-    body = render_status(documents()[0]).decode()
-    ports = {name: free_port() for name in ("bare", "status", "naive")}
-    environment = os.environ | {  # noqa: TID251  a child's environment, not a setting
-        "MILEPOST_REDIS_URL": redis_url,
-        "MILEPOST_REDIS_PREFIX": prefix,
-        "MILEPOST_API_KEYS_FILE": str(keys_file),
-        "MILEPOST_HTTP_PORT": str(ports["status"]),
-    }
-    commands = {
-        "bare": ["bench.query_peers", "bare", str(ports["bare"]), body],
-        "status": ["milepost_query"],
-        "naive": ["bench.query_peers", "naive", str(ports["naive"]), redis_url, str(keys_file)],
-    }
-    processes = {
-        name: await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *command, env=environment, stderr=asyncio.subprocess.DEVNULL
-        )
-        for name, command in commands.items()
-    }
-    try:
-        for port in ports.values():
-            await listening(port)
-        yield {name: (process.pid, ports[name]) for name, process in processes.items()}
-    finally:
-        for process in processes.values():
-            process.terminate()
-            await process.wait()
+    async with client(redis_url) as redis:
+        await store(redis, prefix, documents(FILES))
+        await write_hashes(redis)
+    body = render_status(next(documents(1))).decode().replace("{", "{{").replace("}", "}}")
+    peer = "bench.query_peers"
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        yield {
+            "bare": await enter(served(peer, "bare", "{port}", body)),
+            "status": await enter(query_service(redis_url, prefix)),
+            "naive": await enter(served(peer, "naive", "{port}", redis_url, str(keys_file))),
+        }
 
 
-async def listening(port: int) -> None:
-    """Return once something listens on the port."""
-    async with asyncio.timeout(START_WITHIN_S):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
-
-
-async def _round(load: Load, ports: dict[str, int]) -> dict[str, float]:
+async def _round(loads: Mapping[str, Load]) -> dict[str, float]:
     """Mean rates over short turns, so that what else the machine does falls on all alike."""
-    turns: dict[str, list[float]] = {candidate: [] for candidate in ports}
+    turns: dict[str, list[float]] = {candidate: [] for candidate in loads}
     for _ in range(TURNS):
-        for candidate, port in ports.items():
-            turns[candidate].append(await requests_per_s(replace(load, port=port)))
+        for candidate, load in loads.items():
+            turns[candidate].append(await requests_per_s(load))
     return {candidate: statistics.fmean(found) for candidate, found in turns.items()}
 
 
 def _batches(load: Load) -> Load:
     """The same files, many in each request."""
-    file_ids = [document.file_id for document in documents()]
+    file_ids = [document.file_id for document in documents(FILES)]
     parts = [file_ids[start : start + BATCH] for start in range(0, FILES, BATCH)]
     path = STATUSES_PATH.format(organization_id=ORGANIZATION, store_id=STORE)
     return replace(
@@ -171,35 +96,62 @@ def _batches(load: Load) -> Load:
 
 async def run(rounds: int = 3) -> dict[str, Any]:
     """All candidates in turn, in each round."""
-    paths = tuple(
-        STATUS_PATH.format(organization_id=ORGANIZATION, store_id=STORE, file_id=document.file_id)
-        for document in documents()
-    )
-    load = Load("127.0.0.1", 0, paths, {"X-API-Key": API_KEY})
-    rates: dict[str, list[float]] = {}
+    load = Load("127.0.0.1", 0, tuple(map(status_path, documents(FILES))), {"X-API-Key": API_KEY})
+    found: dict[str, list[float]] = defaultdict(list)
     with TemporaryDirectory() as name:
         redis = provide_redis(Path(name), LocalSettings())
         await redis.start()
         try:
             async with candidates(redis.address, Path(name)) as running:
-                ports = {candidate: port for candidate, (_, port) in running.items()}
                 for _ in range(rounds):
-                    for candidate, rate in (await _round(load, ports)).items():
-                        rates.setdefault(candidate, []).append(rate)
-                    batches = await requests_per_s(replace(_batches(load), port=ports["status"]))
-                    rates.setdefault("batch_ids", []).append(batches * BATCH)
-                resident_mb = psutil.Process(running["status"][0]).memory_info().rss / 1e6
+                    _add(found, await _of_candidates(load, running))
+                resident_mb = psutil.Process(running["status"].pid).memory_info().rss / 1e6
+            for _ in range(rounds):
+                _add(found, await query_growth.workers(redis.address))
+            for growth, rates in (await query_growth.by_files(redis.address, rounds)).items():
+                found[growth] += rates
+            for _ in range(rounds):
+                _add(found, await streams.measured(redis.address))
         finally:
             await redis.stop()
-    median = {name: statistics.median(values) for name, values in rates.items()}
+    median = {name: statistics.median(values) for name, values in found.items()}
     return {
         "generator": GENERATOR,
         "connections": load.connections,
+        "cores": os.cpu_count(),
         "rates": median,
         "resident_mb": resident_mb,
-        "ratios": {
-            "status/bare": median["status"] / median["bare"],
-            "status/naive": median["status"] / median["naive"],
-            "batch500/single": median["batch_ids"] / median["status"],
-        },
+        "streams": streams.STREAMS,
+        "ratios": _ratios(median),
+    }
+
+
+async def _of_candidates(load: Load, running: Mapping[str, Service]) -> dict[str, float]:
+    loads = {name: replace(load, port=service.port) for name, service in running.items()}
+    rates = await _round(loads)
+    batches = await requests_per_s(_batches(loads["status"]))
+    half = {name: loads[name] for name in ("bare", "status")}
+    delays = await query_growth.at_half_load(half, rates)
+    return {
+        **rates,
+        "batch_ids": batches * BATCH,
+        "bare_p99_ms": delays["bare"],
+        "status_p99_ms": delays["status"],
+    }
+
+
+def _add(found: dict[str, list[float]], rates: Mapping[str, float]) -> None:
+    for name, rate in rates.items():
+        found[name].append(rate)
+
+
+def _ratios(median: Mapping[str, float]) -> dict[str, float]:
+    return {
+        "status/bare": median["status"] / median["bare"],
+        "status/naive": median["status"] / median["naive"],
+        "batch500/single": median["batch_ids"] / median["status"],
+        "two_workers/one": median["two_workers"] / median["one_worker"],
+        "p99_half_load/bare": median["status_p99_ms"] / median["bare_p99_ms"],
+        "files_1m/files_1k": median["files_1k"] / median["files_1m"],
+        "list20/status": median["files_1k"] / median["list20"],
     }

@@ -1,25 +1,19 @@
 """What grows with what: more processes, more files in the model, readers beside the projector."""
 
 import asyncio
-import os
 import statistics
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 from bench.events import interleaved, registrations
 from bench.load import Load
 from bench.pace import paced
-from bench.query import API_KEY, listening, write_api_keys
 from bench.query_peers import STATUS_PATH
+from bench.query_service import API_KEY, query_service
 from bench.worked_off import projection
 from milepost.admin import create_topics
 from milepost.connection import KafkaSettings
-from milepost_local.ports import free_port
 from milepost_schemas.events import EventData
 from milepost_schemas.topics import EVENTS, PARTITIONS, Topic
 
@@ -66,40 +60,15 @@ async def readers_beside(kafka: str, redis_url: str) -> dict[str, float]:
     """How long readers wait while the projector rests, and while it works a backlog off."""
     async with (
         projection(kafka, redis_url, await new_topic(kafka)) as projector,
-        query(redis_url, projector.prefix) as port,
+        query_service(redis_url, projector.prefix) as service,
     ):
         await projector.work_off(backlog)
-        load = Load("127.0.0.1", port, _paths(), {"X-API-Key": API_KEY})
+        load = Load("127.0.0.1", service.port, _paths(), {"X-API-Key": API_KEY})
         async with paced(load, READS_PER_S) as idle:
             await asyncio.sleep(IDLE_S)
         async with paced(load, READS_PER_S) as busy:
             await projector.work_off(backlog)
     return {"reader_idle_p99_ms": idle.p99_ms, "reader_busy_p99_ms": busy.p99_ms}
-
-
-@asynccontextmanager
-async def query(redis_url: str, prefix: str) -> AsyncIterator[int]:
-    """A query service on the read model; its port."""
-    port = free_port()
-    with TemporaryDirectory() as name:
-        keys_file = Path(name) / "api-keys.json"
-        write_api_keys(keys_file)
-        environment = os.environ | {  # noqa: TID251  a child's environment, not a setting
-            "MILEPOST_REDIS_URL": redis_url,
-            "MILEPOST_REDIS_PREFIX": prefix,
-            "MILEPOST_API_KEYS_FILE": str(keys_file),
-            "MILEPOST_HTTP_PORT": str(port),
-        }
-        process: Any = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "milepost_query", env=environment,
-            stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            await listening(port)
-            yield port
-        finally:
-            process.terminate()
-            await process.wait()
 
 
 def _paths() -> tuple[str, ...]:

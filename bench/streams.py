@@ -5,9 +5,7 @@ the time.
 """
 
 import asyncio
-import os
 import statistics
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,17 +16,9 @@ from typing import Any, Final, cast
 import psutil
 from redis.asyncio import Redis
 
-from bench.query import (
-    API_KEY,
-    FILES,
-    GENERATION,
-    documents,
-    listening,
-    write,
-    write_api_keys,
-)
 from bench.query_peers import STATUS_PATH
-from milepost_local.ports import free_port
+from bench.query_service import API_KEY, query_service
+from bench.stored_files import GENERATION, client, documents, store
 from milepost_local.providers import provide_redis
 from milepost_local.settings import LocalSettings
 from milepost_schemas.document import Document
@@ -38,6 +28,7 @@ from milepost_schemas.record import encode_record
 from milepost_schemas.topics import PARTITIONS, partition_of
 
 STREAMS: Final = 10_000
+FILES: Final = 1_000
 EVENTS: Final = 7
 """Whose times are taken, one after the other."""
 AT_ONCE: Final = 200
@@ -130,40 +121,26 @@ class Site:
 
 
 @asynccontextmanager
-async def site(redis_url: str, directory: Path) -> AsyncIterator[Site]:
+async def site(redis_url: str) -> AsyncIterator[Site]:
     """A service of its own process."""
     prefix = f"bench{time.monotonic_ns()}"
-    write_api_keys(directory / "api-keys.json")
-    await write(redis_url, prefix)
-    port = free_port()
-    environment = os.environ | {  # noqa: TID251  a child's environment, not a setting
-        "MILEPOST_REDIS_URL": redis_url,
-        "MILEPOST_REDIS_PREFIX": prefix,
-        "MILEPOST_API_KEYS_FILE": str(directory / "api-keys.json"),
-        "MILEPOST_HTTP_PORT": str(port),
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "milepost_query", env=environment, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        await listening(port)
-        async with Redis.from_url(redis_url) as redis:
-            yield Site(redis, prefix, process.pid, port)
-    finally:
-        process.terminate()
-        await process.wait()
+    async with client(redis_url) as redis:
+        await store(redis, prefix, documents(FILES))
+        async with query_service(redis_url, prefix) as service:
+            yield Site(redis, prefix, service.pid, service.port)
 
 
-async def _round(redis_url: str, directory: Path) -> dict[str, float]:
-    files = documents()
-    async with site(redis_url, directory) as at:
+async def measured(redis_url: str) -> dict[str, float]:
+    """Kilobytes of each stream, and seconds from an event to the last of all."""
+    files = list(documents(FILES))
+    async with site(redis_url) as at:
         warmed = await at.open(files)
         before = at.resident_bytes
         one_each = await at.open(files * (STREAMS // FILES))
         bytes_each = (at.resident_bytes - before) / STREAMS
         for transport in (*warmed, *one_each):
             transport.close()
-    async with site(redis_url, directory) as at:
+    async with site(redis_url) as at:
         followed = files[0]
         await at.open([followed] * STREAMS)
         times = []
@@ -184,7 +161,7 @@ async def run(rounds: int = 3) -> dict[str, Any]:
         redis = provide_redis(Path(name), LocalSettings())
         await redis.start()
         try:
-            found = [await _round(redis.address, Path(name)) for _ in range(rounds)]
+            found = [await measured(redis.address) for _ in range(rounds)]
         finally:
             await redis.stop()
     median = {name: statistics.median(one[name] for one in found) for name in found[0]}
