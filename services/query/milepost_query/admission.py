@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from milepost_query.api_keys import Credential
 from milepost_query.authentication import Authentication
+from milepost_query.credential import Credential
 from milepost_query.problems import (
     INSUFFICIENT_PERMISSIONS,
     ORGANIZATION_ACCESS_DENIED,

@@ -1,7 +1,6 @@
 """The API keys that are accepted, read from a file and again whenever it changes."""
 
 import asyncio
-from dataclasses import dataclass
 from hashlib import sha256
 from math import inf
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Final
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from milepost_query.credential import Credential
 from milepost_schemas.identity import IDENTIFIER_PATTERN
 
 CHECK_EVERY_S: Final = 1.0
@@ -18,16 +18,6 @@ _log = structlog.get_logger()
 
 Signature = tuple[int, int, int]
 """Inode, size and time of change in ns: what tells a file's states apart without reading it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What a key proves."""
-
-    organization_id: str
-    scopes: frozenset[str]
-    expires_at: float
-    """Seconds since 1970, infinite if never."""
 
 
 class ApiKeysError(Exception):
@@ -47,7 +37,7 @@ class _Entry(BaseModel):
 
     def credential(self) -> Credential:
         expires_at = self.expires_at.timestamp() if self.expires_at else inf
-        return Credential(self.organization_id, self.scopes, expires_at)
+        return Credential(f"key:{self.key_id}", self.organization_id, self.scopes, expires_at)
 
 
 class _KeysFile(BaseModel):

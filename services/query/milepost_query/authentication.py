@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from milepost_query.api_keys import ApiKeys, Credential
+from milepost_query.api_keys import ApiKeys
+from milepost_query.credential import Credential
 from milepost_query.problems import (
     API_KEY_EXPIRED,
     AUTHENTICATION_REQUIRED,
@@ -55,9 +56,12 @@ class Authentication:
         return credential
 
 
-def _both(one: Credential, other: Credential) -> Credential:
-    if one.organization_id != other.organization_id:
+def _both(bearer: Credential, key: Credential) -> Credential:
+    if bearer.organization_id != key.organization_id:
         raise ProblemError(CONTRADICTING_KEYS)
     return Credential(
-        one.organization_id, one.scopes & other.scopes, min(one.expires_at, other.expires_at)
+        bearer.caller,
+        bearer.organization_id,
+        bearer.scopes & key.scopes,
+        min(bearer.expires_at, key.expires_at),
     )

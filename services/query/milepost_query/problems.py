@@ -71,6 +71,12 @@ METHOD_NOT_ALLOWED: Final = Problem(
 VALIDATION_ERROR: Final = Problem(
     422, "VALIDATION_ERROR", "Please check your input.", "The request does not fit the interface"
 )
+RATE_LIMIT_EXCEEDED: Final = Problem(
+    429,
+    "RATE_LIMIT_EXCEEDED",
+    "Too many requests at a time. Please wait a moment and try again.",
+    "A limit of this caller is used up; details name it, ask again after Retry-After seconds",
+)
 INTERNAL_ERROR: Final = Problem(
     500,
     "INTERNAL_ERROR",
@@ -152,7 +158,7 @@ def problem_response(error: ProblemError, *, trace_id: str, request_id: bytes) -
         challenge = "" if problem is AUTHENTICATION_REQUIRED else ', error="invalid_token"'
         headers["www-authenticate"] = f'Bearer realm="milepost"{challenge}'
     if problem.status in (429, 503):
-        headers["retry-after"] = str(RETRY_AFTER_S)
+        headers["retry-after"] = str(error.details.get("retry_after", RETRY_AFTER_S))
     return Response(
         envelope(problem, error.details, trace_id=trace_id, now=time.time()),
         problem.status,
