@@ -19,6 +19,8 @@ from milepost_query.logs import configure_logs
 from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import BindError, bind, serve
 from milepost_query.settings import QuerySettings
+from milepost_query.token_keys import token_keys
+from milepost_query.tokens import NoTokens, SignedTokens, Tokens
 from milepost_schemas.keys import Keys
 
 _log = structlog.get_logger()
@@ -34,7 +36,8 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
         asyncio.TaskGroup() as tasks,
     ):
         read_model = ReadModel(redis, Keys(settings.redis_prefix))
-        authentication = Authentication(api_keys, time.time)
+        tokens = accepted_tokens(settings)
+        authentication = Authentication(api_keys, time.time, tokens)
         limits = Limits(
             settings.max_file_bytes, settings.upload_chunk_bytes, settings.storage_limit_bytes
         )
@@ -45,7 +48,7 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
 
         watching = [
             tasks.create_task(each)
-            for each in (api_keys.watch(), read_model.watch(), following.run())
+            for each in (api_keys.watch(), tokens.watch(), read_model.watch(), following.run())
         ]
         host, port = listener.getsockname()[:2]
         _log.info("listening", host=host, port=port)
@@ -53,6 +56,14 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
         for task in watching:
             task.cancel()
     _log.info("stopped")
+
+
+def accepted_tokens(settings: QuerySettings) -> Tokens:
+    """Those of the issuer that the settings name, if they name one."""
+    rules = settings.token_rules
+    if settings.jwt_jwks is None or rules is None:
+        return NoTokens()
+    return SignedTokens(token_keys(settings.jwt_jwks), rules)
 
 
 def main() -> int:

@@ -20,6 +20,11 @@ class Admission:
     def __init__(self, authentication: Authentication) -> None:
         self._authentication = authentication
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether every kind of credential that is accepted can be checked."""
+        return self._authentication.is_ready
+
     def admit(self, headers: Mapping[bytes, bytes], organization_id: str) -> Credential:
         """The caller, who may read what the organization has; `headers` by lower-case name.
 

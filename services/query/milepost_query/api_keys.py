@@ -51,6 +51,8 @@ class ApiKeys:
 
     def __init__(self, path: Path) -> None:
         """Reads the file. Raises ApiKeysError if it cannot be used."""
+        self.version = 0
+        """Another one after each change: what was checked before it has to be checked again."""
         self._path = path
         self._signature = _signature(path)
         self._credentials = _load(path)
@@ -67,6 +69,7 @@ class ApiKeys:
         self._signature = signature
         try:
             self._credentials = _load(self._path)
+            self.version += 1
         except ApiKeysError as error:
             _log.error("api_keys_kept", path=str(self._path), reason=str(error))
         else:

@@ -43,6 +43,11 @@ async def _somebody(request: Request) -> Credential:
     return admission.identify(dict(request.scope["headers"]))
 
 
+async def _admission(request: Request) -> Admission:
+    admission: Admission = request.state.admission
+    return admission
+
+
 async def _caller(
     request: Request, organization_id: OrganizationId, position: LogPosition = None
 ) -> Credential:
@@ -60,6 +65,7 @@ TheSnapshots = Annotated[Snapshots, Depends(_snapshots)]
 TheLimits = Annotated[Limits, Depends(_limits)]
 Somebody = Annotated[Credential, Depends(_somebody)]
 """Who asks, of whichever organization and with whichever scopes."""
+TheAdmission = Annotated[Admission, Depends(_admission)]
 Caller = Annotated[Credential, Depends(_caller)]
 """Who asks, and may read what the `organization_id` of the path has.
 

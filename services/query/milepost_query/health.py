@@ -5,9 +5,9 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from milepost_query.dependencies import TheReadModel
+from milepost_query.dependencies import TheAdmission, TheReadModel
 from milepost_query.openapi_parts import found, problems
-from milepost_query.problems import READ_MODEL_NOT_READY, ProblemError
+from milepost_query.problems import READ_MODEL_NOT_READY, TOKENS_NOT_CHECKED, ProblemError
 from milepost_query.read_model import Survey
 from milepost_query.shared_reads import NotReadyError
 
@@ -49,11 +49,16 @@ async def livez() -> Alive:
             "Ready",
             {"ready": {"status": "ready", "generation": 1, "partitions": 12}},
         ),
-        **problems(READ_MODEL_NOT_READY),
+        **problems(READ_MODEL_NOT_READY, TOKENS_NOT_CHECKED),
     },
 )
-async def readyz(read_model: TheReadModel) -> Ready:
-    """Asks Redis for the metadata and for every checkpoint of the live generation."""
+async def readyz(read_model: TheReadModel, admission: TheAdmission) -> Ready:
+    """Asks Redis for the metadata and for every checkpoint of the live generation.
+
+    Not ready either as long as tokens are accepted and the keys to check them were never had.
+    """
+    if not admission.is_ready:
+        raise ProblemError(TOKENS_NOT_CHECKED, {"reason": "no keys to check tokens against"})
     try:
         survey = await read_model.survey()
     except NotReadyError as error:

@@ -44,8 +44,9 @@ CONTRADICTING_KEYS: Final = Problem(
 )
 API_KEY_EXPIRED: Final = Problem(401, "API_KEY_EXPIRED", _SIGN_IN, "The API key has expired")
 TOKEN_INVALID: Final = Problem(
-    401, "TOKEN_INVALID", _SIGN_IN, "The Authorization header holds no bearer token known here"
+    401, "TOKEN_INVALID", _SIGN_IN, "The Authorization header holds no token that is accepted here"
 )
+TOKEN_EXPIRED: Final = Problem(401, "TOKEN_EXPIRED", _SIGN_IN, "The token has expired")
 ORGANIZATION_ACCESS_DENIED: Final = Problem(
     403,
     "ORGANIZATION_ACCESS_DENIED",
@@ -88,6 +89,12 @@ READ_MODEL_NOT_READY: Final = Problem(
     "READ_MODEL_NOT_READY",
     _TRY_AGAIN,
     "The read model cannot tell yet; ask again after Retry-After seconds",
+)
+TOKENS_NOT_CHECKED: Final = Problem(
+    503,
+    "TOKENS_NOT_CHECKED",
+    _TRY_AGAIN,
+    "The keys that tokens are checked against are not there yet; API keys are accepted",
 )
 
 RETRY_AFTER_S: Final = 1

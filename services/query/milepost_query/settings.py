@@ -1,14 +1,22 @@
 """What the query service is told by its environment."""
 
 from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from milepost_primaries.url import RedisUrl
 from milepost_query.file_config import NO_LIMIT, UPLOAD_CHUNK_BYTES
+from milepost_query.tokens import TokenRules
 from milepost_schemas.filetypes import MAX_FILE_BYTES
 from milepost_schemas.keys import DEFAULT_PREFIX
+
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+"""Signatures by a private key alone: with a shared secret, who checks could also sign."""
 
 
 class QuerySettings(BaseSettings):
@@ -27,6 +35,17 @@ class QuerySettings(BaseSettings):
     """Start of every key of the read model."""
     api_keys_file: Path
     """JSON file with the digests of the accepted API keys; read again when it changes."""
+    jwt_jwks: str | None = None
+    """File or https URL of the key set that tokens are checked against; without it only API keys
+    are accepted, with it `jwt_issuer` and `jwt_audience` are required."""
+    jwt_issuer: str | None = Field(default=None, min_length=1)
+    """What `iss` of a token must be."""
+    jwt_audience: str | None = Field(default=None, min_length=1)
+    """What `aud` of a token must be or contain."""
+    jwt_algorithms: Annotated[tuple[Algorithm, ...], NoDecode] = ("RS256", "ES256")
+    """The signatures that are accepted, separated by commas."""
+    jwt_organization_claim: str = Field(default="organization_id", min_length=1)
+    """The claim that names the organization of a token."""
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65_535)
     """0 takes any free port and logs which."""
@@ -36,6 +55,36 @@ class QuerySettings(BaseSettings):
     """Size of the parts of a large upload, as `/v1/files/config` says."""
     storage_limit_bytes: int = Field(default=NO_LIMIT, gt=0)
     """What an organization may store, as its usage says; told, not enforced."""
+
+    @property
+    def token_rules(self) -> TokenRules | None:
+        """What tokens must say of themselves; None if none are accepted."""
+        if self.jwt_jwks is None or self.jwt_issuer is None or self.jwt_audience is None:
+            return None
+        return TokenRules(
+            self.jwt_issuer, self.jwt_audience, self.jwt_algorithms, self.jwt_organization_claim
+        )
+
+    @field_validator("jwt_algorithms", mode="before")
+    @classmethod
+    def _split(cls, names: object) -> object:
+        return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else names
+
+    @field_validator("jwt_jwks")
+    @classmethod
+    def _require_https(cls, jwks: str | None) -> str | None:
+        """Whoever can change the keys on their way can sign tokens."""
+        url = urlsplit(jwks or "")
+        if url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("keys of tokens are fetched by https only, except from localhost")
+        return jwks
+
+    @model_validator(mode="after")
+    def _require_whole_rules(self) -> Self:
+        given = (self.jwt_jwks, self.jwt_issuer, self.jwt_audience)
+        if any(given) and None in given:
+            raise ValueError("jwt_jwks, jwt_issuer and jwt_audience are set together or not at all")
+        return self
 
     @field_validator("redis_url")
     @classmethod

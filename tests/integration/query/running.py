@@ -19,6 +19,7 @@ from milepost_query.following import POLL_EVERY_S, Following
 from milepost_query.hints import connect_hints
 from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import Server, bind
+from milepost_query.tokens import Tokens
 from milepost_schemas.keys import Keys
 
 ORGANIZATION = "org_xyz789"
@@ -49,7 +50,12 @@ def write_keys(path: Path, keys: list[tuple[str, str, list[str], str | None]]) -
 
 @asynccontextmanager
 async def application(
-    redis_url: str, *, prefix: str, api_keys: ApiKeys, poll_every_s: float = POLL_EVERY_S
+    redis_url: str,
+    *,
+    prefix: str,
+    api_keys: ApiKeys,
+    tokens: Tokens | None = None,
+    poll_every_s: float = POLL_EVERY_S,
 ) -> AsyncIterator[tuple[FastAPI, Following]]:
     async with (
         connect(redis_url) as redis,
@@ -57,7 +63,7 @@ async def application(
         connect_hints(redis_url) as hints,
     ):
         read_model = ReadModel(redis, Keys(prefix))
-        authentication = Authentication(api_keys, time.time)
+        authentication = Authentication(api_keys, time.time, tokens)
         following = Following(read_model, hints, poll_every_s=poll_every_s)
         running = asyncio.create_task(following.run())
         app = create_application(
@@ -73,10 +79,15 @@ async def application(
 
 @asynccontextmanager
 async def running_query(
-    redis_url: str, *, prefix: str, api_keys: ApiKeys, poll_every_s: float = POLL_EVERY_S
+    redis_url: str,
+    *,
+    prefix: str,
+    api_keys: ApiKeys,
+    tokens: Tokens | None = None,
+    poll_every_s: float = POLL_EVERY_S,
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with application(
-        redis_url, prefix=prefix, api_keys=api_keys, poll_every_s=poll_every_s
+        redis_url, prefix=prefix, api_keys=api_keys, tokens=tokens, poll_every_s=poll_every_s
     ) as (app, following):
         listener = bind("127.0.0.1", 0)
         server = Server(app, following.end)
