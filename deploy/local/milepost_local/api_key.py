@@ -1,12 +1,11 @@
 """The key with which the user of a stack asks it."""
 
-import hashlib
-import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from milepost_local.data_directory import DataDirectory, write_private
+from milepost_query.keys_file import SCOPES, ApiKey, KeysFile, digest
 
 ORGANIZATION_ID = "org_local"
 STORE_ID = "vs_local"
@@ -21,7 +20,7 @@ class LocalKey:
 
 
 def local_key(directory: DataDirectory) -> LocalKey:
-    """The key of the directory, made at the first call; keys added to the file by hand stay."""
+    """The key of the directory, made at the first call; keys that were added to the file stay."""
     secret_file = directory.root / "api-key"
     keys_file = directory.root / "api-keys.json"
     if not secret_file.exists():
@@ -29,15 +28,15 @@ def local_key(directory: DataDirectory) -> LocalKey:
         keys_file.unlink(missing_ok=True)
     secret = secret_file.read_text().strip()
     if not keys_file.exists():
-        write_private(keys_file, json.dumps({"keys": [_entry(secret)]}, indent=2))
+        KeysFile(keys_file).add(_entry(secret))
     return LocalKey(secret, keys_file)
 
 
-def _entry(secret: str) -> dict[str, object]:
-    return {
-        "key_id": "local",
-        "sha256": hashlib.sha256(secret.encode()).hexdigest(),
-        "organization_id": ORGANIZATION_ID,
-        "scopes": ["files:read", "files:write"],
-        "expires_at": None,
-    }
+def _entry(secret: str) -> ApiKey:
+    return ApiKey(
+        key_id="local",
+        sha256=digest(secret),
+        organization_id=ORGANIZATION_ID,
+        scopes=SCOPES,
+        expires_at=None,
+    )

@@ -9,12 +9,13 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
-from milepost_query.api_keys import ApiKeys, ApiKeysError
+from milepost_query.api_keys import ApiKeys
 from milepost_query.application import Sources, create_application
 from milepost_query.authentication import Authentication
 from milepost_query.file_config import Limits
 from milepost_query.following import Following
 from milepost_query.hints import connect_hints
+from milepost_query.keys_file import ApiKeysError
 from milepost_query.logs import configure_logs
 from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import BindError, bind, serve

@@ -1,17 +1,15 @@
 """Who may ask for what: the caller's credentials against the organization of the path."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from milepost_query.authentication import Authentication
 from milepost_query.credential import Credential
+from milepost_query.keys_file import READ_SCOPE
 from milepost_query.problems import (
     INSUFFICIENT_PERMISSIONS,
     ORGANIZATION_ACCESS_DENIED,
     ProblemError,
 )
-
-READ_SCOPE: Final = "files:read"
 
 
 class Admission:

@@ -2,15 +2,13 @@
 
 import asyncio
 from hashlib import sha256
-from math import inf
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import structlog
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from milepost_query.credential import Credential
-from milepost_schemas.identity import IDENTIFIER_PATTERN
+from milepost_query.keys_file import ApiKeysError, KeysFile
 
 CHECK_EVERY_S: Final = 1.0
 
@@ -18,32 +16,6 @@ _log = structlog.get_logger()
 
 Signature = tuple[int, int, int]
 """Inode, size and time of change in ns: what tells a file's states apart without reading it."""
-
-
-class ApiKeysError(Exception):
-    """The file of API keys cannot be used."""
-
-
-class _Entry(BaseModel):
-    """One key; the key itself is nowhere stored."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    key_id: str = Field(min_length=1)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    organization_id: Annotated[str, Field(pattern=rf"^{IDENTIFIER_PATTERN}$")]
-    scopes: frozenset[str]
-    expires_at: AwareDatetime | None
-
-    def credential(self) -> Credential:
-        expires_at = self.expires_at.timestamp() if self.expires_at else inf
-        return Credential(f"key:{self.key_id}", self.organization_id, self.scopes, expires_at)
-
-
-class _KeysFile(BaseModel):
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    keys: tuple[_Entry, ...]
 
 
 class ApiKeys:
@@ -69,10 +41,10 @@ class ApiKeys:
         self._signature = signature
         try:
             self._credentials = _load(self._path)
-            self.version += 1
         except ApiKeysError as error:
             _log.error("api_keys_kept", path=str(self._path), reason=str(error))
         else:
+            self.version += 1
             _log.info("api_keys_read", path=str(self._path), keys=len(self._credentials))
 
     async def watch(self, *, every_s: float = CHECK_EVERY_S) -> None:
@@ -83,13 +55,7 @@ class ApiKeys:
 
 
 def _load(path: Path) -> dict[bytes, Credential]:
-    try:
-        file = _KeysFile.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ApiKeysError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise ApiKeysError(f"{path} is not a valid file of API keys: {error}") from error
-    return {bytes.fromhex(entry.sha256): entry.credential() for entry in file.keys}
+    return {bytes.fromhex(key.sha256): key.credential() for key in KeysFile(path).read()}
 
 
 def _signature(path: Path) -> Signature | None:
