@@ -11,6 +11,7 @@ from milepost_schemas.events import LogLevel
 ErrorCode = Literal[
     "API_KEY_EXPIRED",
     "AUTHENTICATION_REQUIRED",
+    "CONTENT_TOO_LARGE",
     "FILE_NOT_IN_STORE",
     "INSUFFICIENT_PERMISSIONS",
     "INTERNAL_ERROR",
@@ -19,6 +20,8 @@ ErrorCode = Literal[
     "ORGANIZATION_ACCESS_DENIED",
     "READ_MODEL_NOT_READY",
     "RESOURCE_NOT_FOUND",
+    "TOKENS_NOT_CHECKED",
+    "TOKEN_EXPIRED",
     "TOKEN_INVALID",
     "VALIDATION_ERROR",
     "VECTOR_STORE_NOT_FOUND",

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from milepost_query.api_keys import ApiKeys
 from milepost_query.application import Sources, create_application
 from milepost_query.authentication import Authentication
-from milepost_query.file_config import Limits
 from milepost_query.following import Following
 from milepost_query.hints import connect_hints
 from milepost_query.keys_file import ApiKeysError
@@ -39,12 +38,12 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
         read_model = ReadModel(redis, Keys(settings.redis_prefix))
         tokens = accepted_tokens(settings)
         authentication = Authentication(api_keys, time.time, tokens)
-        limits = Limits(
-            settings.max_file_bytes, settings.upload_chunk_bytes, settings.storage_limit_bytes
-        )
         following = Following(read_model, hints)
         app = create_application(
-            Sources(read_model, snapshot_reads, following), authentication, time.time, limits=limits
+            Sources(read_model, snapshot_reads, following),
+            authentication,
+            time.time,
+            terms=settings.terms,
         )
 
         watching = [

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from milepost_query.authentication import Authentication
+from milepost_query.call import current_call
 from milepost_query.credential import Credential
 from milepost_query.keys_file import READ_SCOPE
 from milepost_query.problems import (
@@ -42,4 +43,6 @@ class Admission:
         Raises:
             ProblemError: 401.
         """
-        return self._authentication.caller(headers)
+        caller = self._authentication.caller(headers)
+        current_call().caller = caller.caller
+        return caller

@@ -7,16 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from milepost_query.freshness import Freshness
-from milepost_query.request_ids import RequestIds
 from milepost_query.status import Headers, Status
 from milepost_schemas.document import Document
 
 _CACHING: Final = (b"cache-control", b"private, no-cache")
 
 
-def answer(request: Request, body: bytes, headers: Headers) -> Response:
+def answer(body: bytes, headers: Headers) -> Response:
     """A body that no cache may use unasked."""
-    return _with_headers(request, Response(body, media_type="application/json"), headers)
+    return _with_headers(Response(body, media_type="application/json"), headers)
 
 
 def document_answer(
@@ -30,12 +29,10 @@ def document_answer(
     headers = (*status.document_headers, *freshness.headers)
     condition = request.headers.get("if-none-match")
     if condition is not None and status.is_named_by(condition.encode("latin-1")):
-        return _with_headers(request, Response(status_code=304), headers)
-    return answer(request, render(status.document()), headers)
+        return _with_headers(Response(status_code=304), headers)
+    return answer(render(status.document()), headers)
 
 
-def _with_headers(request: Request, response: Response, headers: Headers) -> Response:
-    request_ids: RequestIds = request.state.request_ids
-    sent = request.headers.get("x-request-id", "").encode("latin-1")
-    response.raw_headers += (*headers, _CACHING, (b"x-request-id", request_ids.of(sent)))
+def _with_headers(response: Response, headers: Headers) -> Response:
+    response.raw_headers += (*headers, _CACHING)
     return response

@@ -9,21 +9,28 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
+from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from milepost_primaries.snapshot_reads import SnapshotReads
-from milepost_query import file_routes, health, storage_routes
+from milepost_query import file_routes, health, metrics_route, storage_routes
+from milepost_query.access_log import AccessLog
 from milepost_query.addresses import FileAddress, plain_path
 from milepost_query.admission import Admission
 from milepost_query.authentication import Authentication
+from milepost_query.batch_description import STATUSES_PATH
 from milepost_query.batch_route import BatchRoute
+from milepost_query.call import current_call
 from milepost_query.certainty import Certainty
+from milepost_query.cross_origin import CrossOrigin
 from milepost_query.docs_page import add_docs_page
+from milepost_query.edge import MAX_BODY_BYTES, Edge, content_too_large
 from milepost_query.file_config import Limits
 from milepost_query.file_lists import FileLists
 from milepost_query.following import Following
+from milepost_query.list_description import FILES_PATH
 from milepost_query.list_route import ListRoute
 from milepost_query.openapi import describe
 from milepost_query.plain_route import PlainRoute
@@ -36,18 +43,34 @@ from milepost_query.problems import (
     VALIDATION_ERROR,
     ProblemError,
     problem_response,
-    trace_id_of,
 )
 from milepost_query.read_model import ReadModel
-from milepost_query.request_ids import RequestIds
+from milepost_query.request_metrics import RequestMetrics
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.snapshots import Snapshots
+from milepost_query.status_description import STATUS_PATH
 from milepost_query.status_route import StatusRoute
+from milepost_query.stream_description import STREAM_PATH
 from milepost_query.stream_route import StreamRoute
+from milepost_query.terms import DEFAULT_TERMS, Terms
 from milepost_query.waiting import Waiting
 from milepost_query.waiting_for_many import WaitingForMany
 
-ROUTERS: Final = (file_routes.router, storage_routes.router, health.router)
+ROUTERS: Final = (
+    file_routes.router,
+    storage_routes.router,
+    health.router,
+    metrics_route.router,
+)
+PLAIN_ROUTES: Final = {
+    "files": FILES_PATH,
+    "status": STATUS_PATH,
+    "stream": STREAM_PATH,
+    "statuses": STATUSES_PATH,
+}
+"""The template of each route that is taken out before any routing."""
+FREQUENT: Final = (STATUS_PATH, *health.PROBES)
+"""Routes that are asked by the thousand, whatever happens."""
 
 _TELEMETRY: Final[TelemetryConfig] = {
     "auto_configure": False,
@@ -67,8 +90,8 @@ class State(TypedDict):
     admission: Admission
     snapshots: Snapshots
     limits: Limits
-    request_ids: RequestIds
     positions: Positions
+    registry: CollectorRegistry
 
 
 PlainAnswer = Callable[[FileAddress, Scope, Receive, Send], Coroutine[Any, Any, None]]
@@ -78,13 +101,20 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[State]]
 class QueryApplication(FastAPI):
     """A FastAPI application that takes requests of some routes out before any routing."""
 
+    edge: Edge
     plain_answers: Mapping[str, PlainAnswer]
     """By the names of `PlainPath`."""
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
-        if scope["type"] == "http" and (path := plain_path(scope["raw_path"])) is not None:
-            return self.plain_answers[path.route](path.address, scope, receive, send)
+        if scope["type"] == "http":
+            return self.edge.answer(self._route, scope, receive, send)
         return super().__call__(scope, receive, send)
+
+    def _route(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        if (path := plain_path(scope["raw_path"])) is None:
+            return super().__call__(scope, receive, send)
+        current_call().route = PLAIN_ROUTES[path.route]
+        return self.plain_answers[path.route](path.address, scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         return describe(self, ROUTERS)
@@ -104,25 +134,40 @@ def create_application(
     authentication: Authentication,
     clock: Callable[[], float],
     *,
-    limits: Limits,
+    terms: Terms = DEFAULT_TERMS,
 ) -> FastAPI:
     """Puts the routes together; `clock` gives seconds since 1970."""
+    metrics = RequestMetrics()
+    metrics.add_gauge(
+        "milepost_remembered_credentials",
+        "Checked credentials that are remembered",
+        lambda: authentication.remembered,
+    )
     read_model = sources.read_model
-    request_ids = RequestIds()
     snapshots = Snapshots(read_model, sources.snapshot_reads)
     state = State(
         read_model=read_model,
         certainty=Certainty(read_model, clock),
         admission=Admission(authentication),
         snapshots=snapshots,
-        limits=limits,
-        request_ids=request_ids,
+        limits=terms.file_limits,
         positions=Positions(read_model),
+        registry=_registry(metrics),
     )
     app = routed_application(_lifespan(state))
+    app.edge = Edge(
+        CrossOrigin(terms.cors_origins), metrics, AccessLog(terms.access_log, frequent=FREQUENT)
+    )
     app.plain_answers = _plain_answers(state, sources.following, clock)
-    _add_error_responses(app, request_ids)
+    _add_error_responses(app)
     return app
+
+
+def _registry(metrics: RequestMetrics) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    ProcessCollector(registry=registry)
+    return registry
 
 
 def routed_application(lifespan: Lifespan | None = None) -> QueryApplication:
@@ -135,6 +180,7 @@ def routed_application(lifespan: Lifespan | None = None) -> QueryApplication:
         redirect_slashes=False,
         lifespan=lifespan,
         telemetry=_TELEMETRY,
+        max_body_size=MAX_BODY_BYTES,
     )
     for router in ROUTERS:
         app.include_router(router)
@@ -146,19 +192,18 @@ def _plain_answers(
     state: State, following: Following, clock: Callable[[], float]
 ) -> dict[str, PlainAnswer]:
     certainty, admission, positions = state["certainty"], state["admission"], state["positions"]
-    request_ids = state["request_ids"]
     waiting = Waiting(certainty, following)
-    status = StatusRoute(certainty, admission, request_ids, waiting=waiting, positions=positions)
+    status = StatusRoute(certainty, admission, waiting=waiting, positions=positions)
     stream = StreamRoute(certainty, admission, positions=positions, waiting=waiting, clock=clock)
     batch = BatchRoute(
         certainty, admission, positions=positions, waiting=WaitingForMany(certainty, following)
     )
     files = ListRoute(FileLists(state["snapshots"]), admission, positions)
     return {
-        "files": PlainRoute(request_ids, files.respond).answer,
+        "files": PlainRoute(files.respond).answer,
         "status": status.answer,
-        "stream": PlainRoute(request_ids, stream.respond).answer,
-        "statuses": PlainRoute(request_ids, batch.respond).answer,
+        "stream": PlainRoute(stream.respond).answer,
+        "statuses": PlainRoute(batch.respond).answer,
     }
 
 
@@ -170,38 +215,36 @@ def _lifespan(state: State) -> Lifespan:
     return lifespan
 
 
-def _add_error_responses(app: FastAPI, request_ids: RequestIds) -> None:
-    def respond(request: Request, error: ProblemError) -> Response:
-        sent = request.headers.get("x-request-id", "").encode("latin-1")
-        traceparent = request.headers.get("traceparent", "").encode("latin-1")
-        return problem_response(
-            error, trace_id=trace_id_of(traceparent), request_id=request_ids.of(sent)
-        )
+def _add_error_responses(app: FastAPI) -> None:
+    def respond(error: ProblemError) -> Response:
+        return problem_response(error, trace_id=current_call().trace_id)
 
     @app.exception_handler(ProblemError)
-    async def problem(request: Request, error: ProblemError) -> Response:
-        return respond(request, error)
+    async def problem(_: Request, error: ProblemError) -> Response:
+        return respond(error)
 
     @app.exception_handler(NotReadyError)
-    async def not_ready(request: Request, _: NotReadyError) -> Response:
-        return respond(request, ProblemError(READ_MODEL_NOT_READY))
+    async def not_ready(_: Request, __: NotReadyError) -> Response:
+        return respond(ProblemError(READ_MODEL_NOT_READY))
 
     @app.exception_handler(HTTPException)
-    async def http_error(request: Request, error: HTTPException) -> Response:
-        return respond(request, _from_http(error))
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        return respond(_from_http(error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return respond(request, ProblemError(VALIDATION_ERROR, {"errors": _places(error)}))
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        return respond(ProblemError(VALIDATION_ERROR, {"errors": _places(error)}))
 
     @app.exception_handler(Exception)
-    async def bug(request: Request, _: Exception) -> Response:
-        return respond(request, ProblemError(INTERNAL_ERROR))
+    async def bug(_: Request, __: Exception) -> Response:
+        return respond(ProblemError(INTERNAL_ERROR))
 
 
 def _from_http(error: HTTPException) -> ProblemError:
     if error.status_code == 404:
         return ProblemError(RESOURCE_NOT_FOUND)
+    if error.status_code == 413:
+        return content_too_large()
     if error.status_code == 405:
         allow = (error.headers or {}).get("Allow", "GET, HEAD")
         return ProblemError(METHOD_NOT_ALLOWED, headers={"allow": allow})

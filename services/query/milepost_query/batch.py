@@ -7,13 +7,11 @@ import msgspec
 from starlette.types import Receive
 
 from milepost_query.addresses import FileAddress
+from milepost_query.edge import MAX_BODY_BYTES, content_too_large
 from milepost_query.problems import VALIDATION_ERROR, ProblemError
 from milepost_query.status import Status
 
 MAX_FILES: Final = 500
-MAX_BODY_BYTES: Final = 256 * 1024
-"""Enough for so many ids of the greatest length, were each letter of them escaped twice."""
-
 NOT_FOUND: Final = b'"not_found"'
 
 
@@ -33,7 +31,7 @@ async def received_batch(receive: Receive) -> Batch:
     """Reads the body of a request.
 
     Raises:
-        ProblemError: 422, with the place of what is wrong and without the values.
+        ProblemError: 413, or 422 with the place of what is wrong and without the values.
     """
     body = bytearray()
     more_body = True
@@ -42,7 +40,7 @@ async def received_batch(receive: Receive) -> Batch:
         body += event.get("body", b"")
         more_body = event.get("more_body", False)
         if len(body) > MAX_BODY_BYTES:
-            raise _invalid(f"Longer than {MAX_BODY_BYTES} bytes", "too_long")
+            raise content_too_large()
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError as error:

@@ -56,7 +56,7 @@ class BatchRoute:
             for file_id in dict.fromkeys(batch.file_ids)
         ]
         possible = [address for address in asked if address.is_well_formed]
-        headers = [*_HEADERS, (b"x-request-id", exchange.request_id)]
+        headers = [*_HEADERS]
         wait_s = preferred_wait_s(exchange.scope["headers"])
         if wait_s is None:
             found = await self._certainty.read_each(possible)

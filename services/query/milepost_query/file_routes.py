@@ -74,13 +74,13 @@ async def get_file_progress(request: Request, file: TheFile, certainty: TheCerta
     },
 )
 async def get_file_logs(
-    request: Request, file: TheFile, certainty: TheCertainty, snapshots: TheSnapshots
+    file: TheFile, certainty: TheCertainty, snapshots: TheSnapshots
 ) -> Response:
     """The lines of all attempts, the oldest first."""
     await certainty.read(file)
     found = await snapshots.read(partial(_log_question, file))
     ((lines,),) = found.by_partition.values()
-    return answer(request, file_log([*map(decode_line, lines)]), found.freshness.headers)
+    return answer(file_log([*map(decode_line, lines)]), found.freshness.headers)
 
 
 def _log_question(file: FileAddress, layout: Layout) -> dict[int, list[Command]]:

@@ -1,6 +1,6 @@
 """Whether the process lives, and whether it can answer."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -10,6 +10,8 @@ from milepost_query.openapi_parts import found, problems
 from milepost_query.problems import READ_MODEL_NOT_READY, TOKENS_NOT_CHECKED, ProblemError
 from milepost_query.read_model import Survey
 from milepost_query.shared_reads import NotReadyError
+
+PROBES: Final = ("/livez", "/readyz", "/metrics")
 
 router = APIRouter(tags=["health"])
 

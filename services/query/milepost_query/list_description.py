@@ -25,8 +25,10 @@ _HEADERS: Final[Json] = {
     **CACHING,
 }
 
+FILES_PATH: Final = "/v1/organizations/{organization_id}/stores/{store_id}/files"
+
 PATHS: Final[Json] = {
-    "/v1/organizations/{organization_id}/stores/{store_id}/files": {
+    FILES_PATH: {
         "get": {
             "tags": ["files"],
             "operationId": "list_files",

@@ -49,6 +49,4 @@ class ListRoute:
         else:
             page = await self._file_lists.page(files, window)
         truncated = _TRUNCATED if page.is_truncated else ()
-        request_id = (b"x-request-id", exchange.request_id)
-        headers = (*_CONSTANT, *page.freshness.headers, *truncated, request_id)
-        return Answer(200, headers, page.body)
+        return Answer(200, (*_CONSTANT, *page.freshness.headers, *truncated), page.body)

@@ -25,6 +25,7 @@ from milepost_query.openapi_parts import Json, header, header_parameter, problem
 from milepost_query.problems import (
     API_KEY_EXPIRED,
     AUTHENTICATION_REQUIRED,
+    CONTENT_TOO_LARGE,
     CONTRADICTING_KEYS,
     INSUFFICIENT_PERMISSIONS,
     INTERNAL_ERROR,
@@ -32,7 +33,9 @@ from milepost_query.problems import (
     METHOD_NOT_ALLOWED,
     ORGANIZATION_ACCESS_DENIED,
     READ_MODEL_NOT_READY,
+    TOKEN_EXPIRED,
     TOKEN_INVALID,
+    TOKENS_NOT_CHECKED,
     VALIDATION_ERROR,
     Problem,
 )
@@ -63,17 +66,23 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
 
 _SECURITY: Final = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "Bearer": {"type": "http", "scheme": "bearer", "description": "An API key (`ak_…`)."},
+    "Bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key (`ak_…`), or a JSON Web Token of the configured issuer.",
+    },
 }
 
-_EVERYWHERE: Final[tuple[Problem, ...]] = (METHOD_NOT_ALLOWED, INTERNAL_ERROR)
+_EVERYWHERE: Final[tuple[Problem, ...]] = (METHOD_NOT_ALLOWED, CONTENT_TOO_LARGE, INTERNAL_ERROR)
 """What every operation may end in."""
 _WITH_CREDENTIALS: Final = (
     AUTHENTICATION_REQUIRED,
     INVALID_API_KEY,
     CONTRADICTING_KEYS,
     API_KEY_EXPIRED,
+    TOKEN_EXPIRED,
     TOKEN_INVALID,
+    TOKENS_NOT_CHECKED,
 )
 """What those below `/v1` may end in, too."""
 _OF_AN_ORGANIZATION: Final = (
@@ -94,10 +103,11 @@ _REQUEST_HEADERS: Final = (
         "X-Request-Id",
         "Echoed if it is 1 to 128 letters, digits or `_.:-`; else one is made up.",
     ),
-    header_parameter("traceparent", "W3C trace context; errors carry its trace id."),
+    header_parameter("traceparent", "W3C trace context; answer and errors go on with its trace."),
 )
 _RESPONSE_HEADERS: Final[Json] = {
     "X-Request-Id": header("Names the request in a support question."),
+    "traceparent": header("W3C trace context: the client's trace, or a new one."),
 }
 """Of every request and every answer below `/v1`."""
 

@@ -27,6 +27,7 @@ _DETAILS: Final[Mapping[str, Json]] = {
             }
         ]
     },
+    "CONTENT_TOO_LARGE": {"max_bytes": 262_144},
     "INSUFFICIENT_PERMISSIONS": {"required_scope": "files:read"},
 }
 """What the examples of some codes say under `details`."""

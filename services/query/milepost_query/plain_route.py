@@ -7,15 +7,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from milepost_query.addresses import FileAddress
+from milepost_query.call import current_call
 from milepost_query.problems import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
     READ_MODEL_NOT_READY,
     ProblemError,
     problem_response,
-    trace_id_of,
 )
-from milepost_query.request_ids import RequestIds
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.status import Headers
 
@@ -27,7 +26,6 @@ class Exchange(NamedTuple):
     receive: Receive
     headers: Mapping[bytes, bytes]
     """By lower-case name."""
-    request_id: bytes
 
     def require_method(self, *allowed: str) -> None:
         """Raises ProblemError 405 for any other method."""
@@ -57,28 +55,26 @@ Respond = Callable[[FileAddress, Exchange], Awaitable[ASGIApp]]
 class PlainRoute:
     """Answers with what is made of a request, whether response or problem."""
 
-    def __init__(self, request_ids: RequestIds, respond: Respond) -> None:
-        self._request_ids = request_ids
+    def __init__(self, respond: Respond) -> None:
         self._respond = respond
 
     async def answer(
         self, address: FileAddress, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Answers one request."""
-        headers = dict(scope["headers"])
-        request_id = self._request_ids.of(headers.get(b"x-request-id"))
+        headers = current_call().headers
         try:
-            response = await self._respond(address, Exchange(scope, receive, headers, request_id))
+            response = await self._respond(address, Exchange(scope, receive, headers))
         except (ProblemError, NotReadyError) as error:
-            response = refusal(error, headers, request_id)
+            response = refusal(error)
         except Exception as error:
             # The caller gets an envelope for a bug, too; the server logs the traceback.
-            await refusal(error, headers, request_id)(scope, receive, send)
+            await refusal(error)(scope, receive, send)
             raise
         await response(scope, receive, send)
 
 
-def refusal(error: Exception, headers: Mapping[bytes, bytes], request_id: bytes) -> Response:
+def refusal(error: Exception) -> Response:
     """The envelope that the error amounts to."""
     match error:
         case ProblemError():
@@ -87,7 +83,6 @@ def refusal(error: Exception, headers: Mapping[bytes, bytes], request_id: bytes)
             problem = ProblemError(READ_MODEL_NOT_READY)
         case _:
             problem = ProblemError(INTERNAL_ERROR)
-    trace_id = trace_id_of(headers.get(b"traceparent"))
-    response = problem_response(problem, trace_id=trace_id, request_id=request_id)
+    response = problem_response(problem, trace_id=current_call().trace_id)
     response.headers["vary"] = "Prefer"
     return response

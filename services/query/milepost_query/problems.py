@@ -1,7 +1,5 @@
 """Everything that can go wrong for a caller, and the envelope that says so."""
 
-import re
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +14,6 @@ _NOT_FOUND: Final = "We couldn't find the requested resource."
 _SIGN_IN: Final = "Please sign in and try again."
 _NO_ACCESS: Final = "You don't have access to this resource."
 _TRY_AGAIN: Final = "This is taking longer than usual. Please try again in a moment."
-
-_TRACEPARENT: Final = re.compile(
-    rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-)
 
 
 @dataclass(frozen=True)
@@ -71,6 +65,9 @@ METHOD_NOT_ALLOWED: Final = Problem(
 )
 VALIDATION_ERROR: Final = Problem(
     422, "VALIDATION_ERROR", "Please check your input.", "The request does not fit the interface"
+)
+CONTENT_TOO_LARGE: Final = Problem(
+    413, "CONTENT_TOO_LARGE", "This request is too large.", "The body exceeds details.max_bytes"
 )
 RATE_LIMIT_EXCEEDED: Final = Problem(
     429,
@@ -150,24 +147,17 @@ def envelope(problem: Problem, details: Mapping[str, Any], *, trace_id: str, now
     return _encoder.encode(_Envelope(success=False, error=error))
 
 
-def trace_id_of(traceparent: bytes | None) -> str:
-    """The trace that a W3C `traceparent` names, or a new one."""
-    if traceparent and (match := _TRACEPARENT.fullmatch(traceparent)):
-        return match[1].decode()
-    return secrets.token_hex(16)
-
-
-def problem_response(error: ProblemError, *, trace_id: str, request_id: bytes) -> Response:
+def problem_response(error: ProblemError, *, trace_id: bytes) -> Response:
     """The answer to a request that ended with a problem; never to be stored by a cache."""
     problem = error.problem
-    headers = {"cache-control": "no-store", "x-request-id": request_id.decode("latin-1")}
+    headers = {"cache-control": "no-store"}
     if problem.status == 401:
         challenge = "" if problem is AUTHENTICATION_REQUIRED else ', error="invalid_token"'
         headers["www-authenticate"] = f'Bearer realm="milepost"{challenge}'
     if problem.status in (429, 503):
         headers["retry-after"] = str(error.details.get("retry_after", RETRY_AFTER_S))
     return Response(
-        envelope(problem, error.details, trace_id=trace_id, now=time.time()),
+        envelope(problem, error.details, trace_id=trace_id.decode(), now=time.time()),
         problem.status,
         {**headers, **error.headers},
         "application/json",

@@ -1,17 +1,23 @@
 """What the query service is told by its environment."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from milepost_primaries.url import RedisUrl
-from milepost_query.file_config import NO_LIMIT, UPLOAD_CHUNK_BYTES
+from milepost_query.access_log import Wanted
+from milepost_query.cross_origin import ANY_ORIGIN
+from milepost_query.file_config import NO_LIMIT, UPLOAD_CHUNK_BYTES, Limits
+from milepost_query.terms import Terms
 from milepost_query.tokens import TokenRules
 from milepost_schemas.filetypes import MAX_FILE_BYTES
 from milepost_schemas.keys import DEFAULT_PREFIX
+
+ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
 
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
@@ -42,10 +48,17 @@ class QuerySettings(BaseSettings):
     """What `iss` of a token must be."""
     jwt_audience: str | None = Field(default=None, min_length=1)
     """What `aud` of a token must be or contain."""
-    jwt_algorithms: Annotated[tuple[Algorithm, ...], NoDecode] = ("RS256", "ES256")
+    jwt_algorithms: Annotated[tuple[Algorithm, ...], NoDecode, Field(min_length=1)] = (
+        "RS256",
+        "ES256",
+    )
     """The signatures that are accepted, separated by commas."""
     jwt_organization_claim: str = Field(default="organization_id", min_length=1)
     """The claim that names the organization of a token."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may ask, separated by commas; `*` alone for every one."""
+    access_log: Wanted = "few"
+    """Which requests get a line in the log: `off` none, `few` all but status reads and probes."""
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65_535)
     """0 takes any free port and logs which."""
@@ -57,6 +70,17 @@ class QuerySettings(BaseSettings):
     """What an organization may store, as its usage says; told, not enforced."""
 
     @property
+    def terms(self) -> Terms:
+        """On which terms requests are answered."""
+        return Terms(
+            file_limits=Limits(
+                self.max_file_bytes, self.upload_chunk_bytes, self.storage_limit_bytes
+            ),
+            cors_origins=self.cors_origins,
+            access_log=self.access_log,
+        )
+
+    @property
     def token_rules(self) -> TokenRules | None:
         """What tokens must say of themselves; None if none are accepted."""
         if self.jwt_jwks is None or self.jwt_issuer is None or self.jwt_audience is None:
@@ -65,10 +89,21 @@ class QuerySettings(BaseSettings):
             self.jwt_issuer, self.jwt_audience, self.jwt_algorithms, self.jwt_organization_claim
         )
 
-    @field_validator("jwt_algorithms", mode="before")
+    @field_validator("jwt_algorithms", "cors_origins", mode="before")
     @classmethod
     def _split(cls, names: object) -> object:
-        return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else names
+        if not isinstance(names, str):
+            return names
+        return tuple(name.strip() for name in names.split(",") if name.strip())
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _require_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        """A browser sends an origin in just this form, so no other would ever be met."""
+        for origin in origins:
+            if origins != (ANY_ORIGIN,) and not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not such as https://app.example.com")
+        return origins
 
     @field_validator("jwt_jwks")
     @classmethod

@@ -7,12 +7,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from milepost_query.addresses import FileAddress
 from milepost_query.admission import Admission
+from milepost_query.call import current_call
 from milepost_query.certainty import Certainty, not_in_store
 from milepost_query.plain_route import refusal
 from milepost_query.positions import Positions
 from milepost_query.preferences import preferred_wait_s
 from milepost_query.problems import METHOD_NOT_ALLOWED, ProblemError
-from milepost_query.request_ids import RequestIds
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.status import Headers, Status
 from milepost_query.waiting import Waiting
@@ -27,7 +27,6 @@ class StatusRoute:
         self,
         certainty: Certainty,
         admission: Admission,
-        request_ids: RequestIds,
         *,
         waiting: Waiting,
         positions: Positions,
@@ -36,14 +35,12 @@ class StatusRoute:
         self._certainty = certainty
         self._waiting = waiting
         self._admission = admission
-        self._request_ids = request_ids
 
     async def answer(
         self, address: FileAddress, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Answers one request."""
-        headers = dict(scope["headers"])
-        request_id = self._request_ids.of(headers.get(b"x-request-id"))
+        headers = current_call().headers
         try:
             self._admit(address, scope["method"], headers)
             if b"milepost-position" in headers:
@@ -56,13 +53,13 @@ class StatusRoute:
                     address, headers.get(b"if-none-match"), wait_s=wait_s, receive=receive
                 )
         except (ProblemError, NotReadyError) as error:
-            await refusal(error, headers, request_id)(scope, receive, send)
+            await refusal(error)(scope, receive, send)
         except Exception as error:
             # The caller gets an envelope for a bug, too; the server logs the traceback.
-            await refusal(error, headers, request_id)(scope, receive, send)
+            await refusal(error)(scope, receive, send)
             raise
         else:
-            own_headers: Headers = (*freshness.headers, (b"x-request-id", request_id))
+            own_headers = freshness.headers
             if wait_s is not None:
                 own_headers = (*own_headers, (b"preference-applied", b"wait=%d" % wait_s))
             start = _start(status, own_headers, headers.get(b"if-none-match"))

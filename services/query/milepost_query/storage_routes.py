@@ -1,6 +1,6 @@
 """What is stored, and what may be."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from milepost_query.answers import answer
@@ -41,7 +41,6 @@ _USAGE_EXAMPLE = {
     },
 )
 async def get_storage_usage(
-    request: Request,
     organization_id: OrganizationId,
     _: Caller,
     snapshots: TheSnapshots,
@@ -49,7 +48,7 @@ async def get_storage_usage(
 ) -> Response:
     """The sums are exact: they are counted where the files are written."""
     usage = await read_usage(snapshots, organization_id, limits.storage_bytes)
-    return answer(request, usage.body, usage.freshness.headers)
+    return answer(usage.body, usage.freshness.headers)
 
 
 @router.get(
@@ -65,6 +64,6 @@ async def get_storage_usage(
         ),
     },
 )
-async def get_file_config(request: Request, _: Somebody, limits: TheLimits) -> Response:
+async def get_file_config(_: Somebody, limits: TheLimits) -> Response:
     """The same for everybody who has credentials, whatever their scopes."""
-    return answer(request, file_config(limits).model_dump_json().encode(), ())
+    return answer(file_config(limits).model_dump_json().encode(), ())

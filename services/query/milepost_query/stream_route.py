@@ -64,12 +64,12 @@ class StreamRoute:
         seen = parse_version(headers.get(b"last-event-id", b"")) or OLDEST
         status, freshness = await self._certainty.read(address)
         if status.is_terminal and status.version == seen:
-            return Response(None, 204, {"x-request-id": exchange.request_id.decode("latin-1")})
+            return Response(status_code=204)
         return StatusStream(
             self._waiting,
             address,
             (status, seen),
-            headers=(*_HEADERS, *freshness.headers, (b"x-request-id", exchange.request_id)),
+            headers=(*_HEADERS, *freshness.headers),
             seconds_left=self._seconds_left(exchange, address),
         )
 

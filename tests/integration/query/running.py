@@ -14,11 +14,11 @@ from fastapi import FastAPI
 from milepost_query.api_keys import ApiKeys
 from milepost_query.application import Sources, create_application
 from milepost_query.authentication import Authentication
-from milepost_query.file_config import Limits
 from milepost_query.following import POLL_EVERY_S, Following
 from milepost_query.hints import connect_hints
 from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import Server, bind
+from milepost_query.terms import DEFAULT_TERMS, Terms
 from milepost_query.tokens import Tokens
 from milepost_schemas.keys import Keys
 
@@ -55,6 +55,7 @@ async def application(
     prefix: str,
     api_keys: ApiKeys,
     tokens: Tokens | None = None,
+    terms: Terms = DEFAULT_TERMS,
     poll_every_s: float = POLL_EVERY_S,
 ) -> AsyncIterator[tuple[FastAPI, Following]]:
     async with (
@@ -70,7 +71,7 @@ async def application(
             Sources(read_model, snapshot_reads, following),
             authentication,
             time.time,
-            limits=Limits(),
+            terms=terms,
         )
         yield app, following
         running.cancel()
@@ -84,10 +85,16 @@ async def running_query(
     prefix: str,
     api_keys: ApiKeys,
     tokens: Tokens | None = None,
+    terms: Terms = DEFAULT_TERMS,
     poll_every_s: float = POLL_EVERY_S,
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with application(
-        redis_url, prefix=prefix, api_keys=api_keys, tokens=tokens, poll_every_s=poll_every_s
+        redis_url,
+        prefix=prefix,
+        api_keys=api_keys,
+        tokens=tokens,
+        terms=terms,
+        poll_every_s=poll_every_s,
     ) as (app, following):
         listener = bind("127.0.0.1", 0)
         server = Server(app, following.end)
@@ -97,3 +104,10 @@ async def running_query(
             yield client
         server.should_exit = True
         await serving
+
+
+def particular_headers(response: httpx.Response) -> dict[str, str]:
+    """The headers but for those that every answer has."""
+    common = {"content-security-policy", "date", "traceparent", "x-content-type-options"}
+    assert common <= {*response.headers}
+    return {name: value for name, value in response.headers.items() if name not in common}

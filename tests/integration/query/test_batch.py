@@ -11,7 +11,8 @@ import pytest
 
 from milepost_local.servers import Server
 from milepost_query.api_keys import ApiKeys
-from milepost_query.batch import MAX_BODY_BYTES, MAX_FILES
+from milepost_query.batch import MAX_FILES
+from milepost_query.edge import MAX_BODY_BYTES
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.document import Document, render_status
 from milepost_schemas.position import Position
@@ -150,7 +151,6 @@ NO_BATCHES = [
     b'{"file_ids":["\xff"]}',
     b'{"file_ids":["file_1"],"until":"some"}',
     json.dumps({"file_ids": [f"file_{n}" for n in range(MAX_FILES + 1)]}).encode(),
-    b" " * (MAX_BODY_BYTES + 1),
 ]
 
 
@@ -161,6 +161,20 @@ async def test_a_body_that_is_no_batch_is_a_validation_error(client: httpx.Async
         assert response.status_code == 422
         (error,) = response.json()["error"]["details"]["errors"]
         assert error["loc"] == ["body"]
+
+
+async def test_a_body_that_is_too_large_is_refused_however_it_is_sent(
+    client: httpx.AsyncClient,
+) -> None:
+    async def in_parts() -> AsyncIterator[bytes]:
+        for _ in range(MAX_BODY_BYTES // 1024 + 1):
+            yield b" " * 1024
+
+    for content in (b" " * (MAX_BODY_BYTES + 1), in_parts()):
+        response = await client.post(STATUSES, content=content, headers=READER)
+
+        assert response.status_code == 413
+        assert response.json()["error"]["code"] == "CONTENT_TOO_LARGE"
 
 
 async def test_the_statuses_of_another_organization_are_refused(client: httpx.AsyncClient) -> None:

@@ -8,7 +8,6 @@ from milepost_query.problems import (
     ProblemError,
     envelope,
     problem_response,
-    trace_id_of,
 )
 from milepost_schemas.times import parse_time_ms
 
@@ -32,38 +31,7 @@ def test_the_envelope_is_the_documented_one_byte_by_byte() -> None:
 
 @pytest.mark.parametrize("problem", [INTERNAL_ERROR, READ_MODEL_NOT_READY])
 def test_what_the_caller_cannot_change_is_a_server_error(problem: Problem) -> None:
-    response = problem_response(ProblemError(problem), trace_id="t", request_id=b"r")
+    response = problem_response(ProblemError(problem), trace_id=b"t")
 
     assert b'"type":"server_error"' in bytes(response.body)
     assert ("retry-after" in response.headers) == (problem is READ_MODEL_NOT_READY)
-
-
-@pytest.mark.parametrize(
-    "traceparent",
-    [
-        b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        b"01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
-    ],
-)
-def test_a_valid_traceparent_names_the_trace(traceparent: bytes) -> None:
-    assert trace_id_of(traceparent) == "0af7651916cd43dd8448eb211c80319c"
-
-
-@pytest.mark.parametrize(
-    "traceparent",
-    [
-        None,
-        b"",
-        b"abc",
-        b"ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        b"00-00000000000000000000000000000000-b7ad6b7169203331-01",
-        b"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
-        b"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-        b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
-    ],
-)
-def test_anything_else_gets_a_new_trace(traceparent: bytes | None) -> None:
-    trace_id = trace_id_of(traceparent)
-
-    assert len(trace_id) == 32
-    assert trace_id != "0af7651916cd43dd8448eb211c80319c"
