@@ -9,13 +9,16 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
+from milepost_query.admission import Admission
 from milepost_query.api_keys import ApiKeys
 from milepost_query.application import Sources, create_application
 from milepost_query.authentication import Authentication
 from milepost_query.following import Following
 from milepost_query.hints import connect_hints
 from milepost_query.keys_file import ApiKeysError
+from milepost_query.leases import connect_leases
 from milepost_query.logs import configure_logs
+from milepost_query.rate_limits import RateLimits
 from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import BindError, bind, serve
 from milepost_query.settings import QuerySettings
@@ -33,22 +36,25 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
         connect(redis_url) as redis,
         connect_snapshots(redis_url) as snapshot_reads,
         connect_hints(redis_url) as hints,
+        connect_leases(redis_url, settings.redis_prefix, time.time) as leases,
         asyncio.TaskGroup() as tasks,
     ):
         read_model = ReadModel(redis, Keys(settings.redis_prefix))
         tokens = accepted_tokens(settings)
-        authentication = Authentication(api_keys, time.time, tokens)
+        terms = settings.terms
+        limits = RateLimits(terms.rates_per_s, leases, time.time)
+        admission = Admission(Authentication(api_keys, time.time, tokens), limits)
         following = Following(read_model, hints)
         app = create_application(
             Sources(read_model, snapshot_reads, following),
-            authentication,
+            admission,
             time.time,
-            terms=settings.terms,
+            terms=terms,
         )
 
+        watched = (api_keys, tokens, leases, read_model)
         watching = [
-            tasks.create_task(each)
-            for each in (api_keys.watch(), tokens.watch(), read_model.watch(), following.run())
+            tasks.create_task(each) for each in (*(one.watch() for one in watched), following.run())
         ]
         host, port = listener.getsockname()[:2]
         _log.info("listening", host=host, port=port)

@@ -34,7 +34,9 @@ class AccessLog:
             method=scope["method"],
             route=call.route,
             # What is no route's path may hold anything, a misplaced secret as well.
-            path=None if call.route == UNKNOWN_ROUTE else scope["path"][:MAX_PATH_LENGTH],
+            path=None
+            if call.route == UNKNOWN_ROUTE
+            else scope["raw_path"][:MAX_PATH_LENGTH].decode("latin-1"),
             status=call.status,
             duration_ms=round((perf_counter() - call.arrived_at) * 1000, 1),
             caller=call.caller,

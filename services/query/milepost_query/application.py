@@ -19,7 +19,6 @@ from milepost_query import file_routes, health, metrics_route, storage_routes
 from milepost_query.access_log import AccessLog
 from milepost_query.addresses import FileAddress, plain_path
 from milepost_query.admission import Admission
-from milepost_query.authentication import Authentication
 from milepost_query.batch_description import STATUSES_PATH
 from milepost_query.batch_route import BatchRoute
 from milepost_query.call import current_call
@@ -33,6 +32,7 @@ from milepost_query.following import Following
 from milepost_query.list_description import FILES_PATH
 from milepost_query.list_route import ListRoute
 from milepost_query.openapi import describe
+from milepost_query.places import Places
 from milepost_query.plain_route import PlainRoute
 from milepost_query.positions import Positions
 from milepost_query.problems import (
@@ -91,6 +91,8 @@ class State(TypedDict):
     snapshots: Snapshots
     limits: Limits
     positions: Positions
+    waits: Places
+    streams: Places
     registry: CollectorRegistry
 
 
@@ -131,34 +133,35 @@ class Sources:
 
 def create_application(
     sources: Sources,
-    authentication: Authentication,
+    admission: Admission,
     clock: Callable[[], float],
     *,
     terms: Terms = DEFAULT_TERMS,
 ) -> FastAPI:
     """Puts the routes together; `clock` gives seconds since 1970."""
     metrics = RequestMetrics()
-    metrics.add_gauge(
-        "milepost_remembered_credentials",
-        "Checked credentials that are remembered",
-        lambda: authentication.remembered,
-    )
+    admission.measure(metrics)
+    waits, streams = terms.places("waits"), terms.places("streams")
+    metrics.add_gauge("milepost_open_waits", "Requests that wait", lambda: waits.taken)
+    metrics.add_gauge("milepost_open_streams", "Streams that are open", lambda: streams.taken)
     read_model = sources.read_model
     snapshots = Snapshots(read_model, sources.snapshot_reads)
     state = State(
         read_model=read_model,
         certainty=Certainty(read_model, clock),
-        admission=Admission(authentication),
+        admission=admission,
         snapshots=snapshots,
         limits=terms.file_limits,
         positions=Positions(read_model),
+        waits=waits,
+        streams=streams,
         registry=_registry(metrics),
     )
     app = routed_application(_lifespan(state))
     app.edge = Edge(
         CrossOrigin(terms.cors_origins), metrics, AccessLog(terms.access_log, frequent=FREQUENT)
     )
-    app.plain_answers = _plain_answers(state, sources.following, clock)
+    app.plain_answers = _plain_answers(state, sources.following)
     _add_error_responses(app)
     return app
 
@@ -188,15 +191,19 @@ def routed_application(lifespan: Lifespan | None = None) -> QueryApplication:
     return app
 
 
-def _plain_answers(
-    state: State, following: Following, clock: Callable[[], float]
-) -> dict[str, PlainAnswer]:
+def _plain_answers(state: State, following: Following) -> dict[str, PlainAnswer]:
     certainty, admission, positions = state["certainty"], state["admission"], state["positions"]
-    waiting = Waiting(certainty, following)
-    status = StatusRoute(certainty, admission, waiting=waiting, positions=positions)
-    stream = StreamRoute(certainty, admission, positions=positions, waiting=waiting, clock=clock)
+    waiting, waits = Waiting(certainty, following), state["waits"]
+    status = StatusRoute(certainty, admission, waiting=waiting, waits=waits, positions=positions)
+    stream = StreamRoute(
+        certainty, admission, positions=positions, waiting=waiting, streams=state["streams"]
+    )
     batch = BatchRoute(
-        certainty, admission, positions=positions, waiting=WaitingForMany(certainty, following)
+        certainty,
+        admission,
+        positions=positions,
+        waiting=WaitingForMany(certainty, following),
+        waits=waits,
     )
     files = ListRoute(FileLists(state["snapshots"]), admission, positions)
     return {

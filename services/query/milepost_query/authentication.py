@@ -73,6 +73,10 @@ class Authentication:
             return known
         return self._remember(sent, self._check(*sent))
 
+    def seconds_left(self, credential: Credential) -> float:
+        """Until it expires."""
+        return credential.expires_at - self._clock()
+
     def _remember(self, sent: Sent, credential: Credential) -> Credential:
         if len(self._remembered) >= self._max_remembered:
             del self._remembered[next(iter(self._remembered))]

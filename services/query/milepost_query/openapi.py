@@ -32,6 +32,7 @@ from milepost_query.problems import (
     INVALID_API_KEY,
     METHOD_NOT_ALLOWED,
     ORGANIZATION_ACCESS_DENIED,
+    RATE_LIMIT_EXCEEDED,
     READ_MODEL_NOT_READY,
     TOKEN_EXPIRED,
     TOKEN_INVALID,
@@ -83,6 +84,7 @@ _WITH_CREDENTIALS: Final = (
     TOKEN_EXPIRED,
     TOKEN_INVALID,
     TOKENS_NOT_CHECKED,
+    RATE_LIMIT_EXCEEDED,
 )
 """What those below `/v1` may end in, too."""
 _OF_AN_ORGANIZATION: Final = (
@@ -105,6 +107,14 @@ _REQUEST_HEADERS: Final = (
     ),
     header_parameter("traceparent", "W3C trace context; answer and errors go on with its trace."),
 )
+_LIMIT_HEADERS: Final[Json] = {
+    "RateLimit-Policy": header("The budget of the request, its quota `q` and window `w` in s."),
+    "RateLimit": header("The same budget: what remains, `r`, and when it is whole again, `t` s."),
+    "X-RateLimit-Limit": header("The quota.", "integer", minimum=1),
+    "X-RateLimit-Remaining": header("What remains of it.", "integer", minimum=0),
+    "X-RateLimit-Reset": header("When it is whole again, in s since 1970.", "integer", minimum=0),
+}
+"""Of every answer to a caller who is known, unless its budget has no limit."""
 _RESPONSE_HEADERS: Final[Json] = {
     "X-Request-Id": header("Names the request in a support question."),
     "traceparent": header("W3C trace context: the client's trace, or a new one."),
@@ -162,8 +172,9 @@ def _complete(path: str, operation: Json) -> None:
         _merge(responses, str(status), response)
     operation["responses"] = dict(sorted(responses.items()))
     if path.startswith("/v1/"):
-        for response in operation["responses"].values():
-            response["headers"] = {**response.get("headers", {}), **_RESPONSE_HEADERS}
+        for status, response in operation["responses"].items():
+            common = _RESPONSE_HEADERS if status == "401" else _LIMIT_HEADERS | _RESPONSE_HEADERS
+            response["headers"] = {**response.get("headers", {}), **common}
 
 
 def _merge(responses: Json, status: str, common: Json) -> None:

@@ -28,6 +28,12 @@ _DETAILS: Final[Mapping[str, Json]] = {
         ]
     },
     "CONTENT_TOO_LARGE": {"max_bytes": 262_144},
+    "RATE_LIMIT_EXCEEDED": {
+        "retry_after": 1,
+        "limited": "status",
+        "limit": 5_000,
+        "window_s": 10,
+    },
     "INSUFFICIENT_PERMISSIONS": {"required_scope": "files:read"},
 }
 """What the examples of some codes say under `details`."""
@@ -35,6 +41,7 @@ _DETAILS: Final[Mapping[str, Json]] = {
 _PROBLEM_HEADERS: Final[Mapping[int, tuple[str, str]]] = {
     401: ("WWW-Authenticate", "The scheme that is asked for."),
     405: ("Allow", "The methods that the path supports."),
+    429: ("Retry-After", "Whole seconds until there can be enough again."),
     503: ("Retry-After", "Whole seconds until it is worth asking again."),
 }
 

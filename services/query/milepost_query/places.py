@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from milepost_query.credential import Credential
 from milepost_query.problems import RATE_LIMIT_EXCEEDED, RETRY_AFTER_S, ProblemError
 
@@ -29,8 +31,8 @@ class Places:
         Raises:
             ProblemError: 429, before the block is entered, because no place is free.
         """
+        self._require_free(caller)
         name = caller.caller
-        self._require_free(name)
         self.taken += 1
         self._callers[name] = self._callers.get(name, 0) + 1
         try:
@@ -41,10 +43,24 @@ class Places:
             if not self._callers[name]:
                 del self._callers[name]
 
-    def _require_free(self, name: str) -> None:
+    def held_by(self, caller: Credential, answer: ASGIApp) -> ASGIApp:
+        """The same answer, which holds a place as long as it goes out.
+
+        Raises:
+            ProblemError: 429, because no place is free.
+        """
+        self._require_free(caller)
+
+        async def hold(scope: Scope, receive: Receive, send: Send) -> None:
+            with self.taken_by(caller):
+                await answer(scope, receive, send)
+
+        return hold
+
+    def _require_free(self, caller: Credential) -> None:
         if self.taken >= self._in_all:
             raise self._refusal(HOUSE_FULL, self._in_all)
-        if self._callers.get(name, 0) >= self._per_caller:
+        if self._callers.get(caller.caller, 0) >= self._per_caller:
             raise self._refusal(CALLER_FULL, self._per_caller)
 
     def _refusal(self, bound: str, limit: int) -> ProblemError:

@@ -9,6 +9,8 @@ from milepost_query.addresses import FileAddress
 from milepost_query.admission import Admission
 from milepost_query.call import current_call
 from milepost_query.certainty import Certainty, not_in_store
+from milepost_query.credential import Credential
+from milepost_query.places import Places
 from milepost_query.plain_route import refusal
 from milepost_query.positions import Positions
 from milepost_query.preferences import preferred_wait_s
@@ -29,11 +31,13 @@ class StatusRoute:
         admission: Admission,
         *,
         waiting: Waiting,
+        waits: Places,
         positions: Positions,
     ) -> None:
         self._positions = positions
         self._certainty = certainty
         self._waiting = waiting
+        self._waits = waits
         self._admission = admission
 
     async def answer(
@@ -42,16 +46,17 @@ class StatusRoute:
         """Answers one request."""
         headers = current_call().headers
         try:
-            self._admit(address, scope["method"], headers)
+            caller = self._admit(address, scope["method"], headers)
             if b"milepost-position" in headers:
                 await self._positions.reach(headers[b"milepost-position"].decode("latin-1"))
             wait_s = preferred_wait_s(scope["headers"]) if b"prefer" in headers else None
             if wait_s is None:
                 status, freshness = await self._certainty.read(address)
             else:
-                status, freshness = await self._waiting.read(
-                    address, headers.get(b"if-none-match"), wait_s=wait_s, receive=receive
-                )
+                with self._waits.taken_by(caller):
+                    status, freshness = await self._waiting.read(
+                        address, headers.get(b"if-none-match"), wait_s=wait_s, receive=receive
+                    )
         except (ProblemError, NotReadyError) as error:
             await refusal(error)(scope, receive, send)
         except Exception as error:
@@ -67,12 +72,15 @@ class StatusRoute:
             is_bodiless = start["status"] == 304 or scope["method"] == "HEAD"
             await send({"type": "http.response.body", "body": b"" if is_bodiless else status.body})
 
-    def _admit(self, address: FileAddress, method: str, headers: Mapping[bytes, bytes]) -> None:
+    def _admit(
+        self, address: FileAddress, method: str, headers: Mapping[bytes, bytes]
+    ) -> Credential:
         if method not in METHODS:
             raise ProblemError(METHOD_NOT_ALLOWED, headers={"allow": ", ".join(METHODS)})
-        self._admission.admit(headers, address.organization_id)
+        caller = self._admission.admit(headers, address.organization_id, budget="status")
         if not address.is_well_formed:
             raise not_in_store(address)
+        return caller
 
 
 def _start(status: Status, own_headers: Headers, if_none_match: bytes | None) -> Message:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from milepost_query.addresses import FileAddress
 from milepost_query.admission import Admission
 from milepost_query.certainty import Certainty, not_in_store
+from milepost_query.places import Places
 from milepost_query.plain_route import Exchange
 from milepost_query.positions import Positions
 from milepost_query.problems import ProblemError
@@ -41,13 +43,13 @@ class StreamRoute:
         *,
         positions: Positions,
         waiting: Waiting,
-        clock: Callable[[], float],
+        streams: Places,
     ) -> None:
         self._certainty = certainty
         self._admission = admission
         self._positions = positions
         self._waiting = waiting
-        self._clock = clock
+        self._streams = streams
 
     async def respond(self, address: FileAddress, exchange: Exchange) -> ASGIApp:
         """The stream, or 204 if the client has seen the end of the attempt.
@@ -57,7 +59,7 @@ class StreamRoute:
         """
         exchange.require_method("GET")
         headers = exchange.headers
-        self._admission.admit(headers, address.organization_id)
+        caller = self._admission.admit(headers, address.organization_id, budget="status")
         if not address.is_well_formed:
             raise not_in_store(address)
         await self._positions.reach_sent(headers)
@@ -65,23 +67,14 @@ class StreamRoute:
         status, freshness = await self._certainty.read(address)
         if status.is_terminal and status.version == seen:
             return Response(status_code=204)
-        return StatusStream(
+        stream = StatusStream(
             self._waiting,
             address,
             (status, seen),
             headers=(*_HEADERS, *freshness.headers),
-            seconds_left=self._seconds_left(exchange, address),
+            seconds_left=partial(self._admission.seconds_left, headers, address.organization_id),
         )
-
-    def _seconds_left(self, exchange: Exchange, address: FileAddress) -> Callable[[], float]:
-        def seconds_left() -> float:
-            try:
-                credential = self._admission.admit(exchange.headers, address.organization_id)
-            except ProblemError:
-                return 0.0
-            return credential.expires_at - self._clock()
-
-        return seconds_left
+        return self._streams.held_by(caller, stream)
 
 
 class StatusStream:

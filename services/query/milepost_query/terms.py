@@ -1,10 +1,23 @@
 """On which terms requests are answered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from milepost_query.access_log import Wanted
 from milepost_query.file_config import Limits
+from milepost_query.places import Places
+from milepost_query.rate_limits import BudgetName
+
+
+class Bound(NamedTuple):
+    """How many requests of a kind one process holds open."""
+
+    in_all: int
+    per_caller: int
+
+
+HELD_OPEN: Final = Bound(in_all=10_000, per_caller=1_000)
 
 
 @dataclass(frozen=True)
@@ -17,6 +30,17 @@ class Terms:
     """Origins whose pages may ask; `*` alone for every one."""
     access_log: Wanted = "few"
     """Which requests get a line in the log."""
+    rates_per_s: Mapping[BudgetName, float] = field(
+        default_factory=lambda: {"status": 500, "requests": 50}
+    )
+    """What each caller may ask; 0 for without limit."""
+    max_waits: Bound = HELD_OPEN
+    max_streams: Bound = HELD_OPEN
+
+    def places(self, kind: Literal["waits", "streams"]) -> Places:
+        """As many as there are."""
+        bound = self.max_waits if kind == "waits" else self.max_streams
+        return Places(kind, in_all=bound.in_all, per_caller=bound.per_caller)
 
 
 DEFAULT_TERMS: Final = Terms()

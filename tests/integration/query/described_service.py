@@ -46,7 +46,13 @@ async def _serving(
         await projected.put(document)
         await projected.log(document, lines)
     moving = asyncio.create_task(_move_on(projected))
-    settings = {"redis_url": redis_url, "redis_prefix": prefix, "api_keys_file": keys_file}
+    settings = {
+        "redis_url": redis_url,
+        "redis_prefix": prefix,
+        "api_keys_file": keys_file,
+        "status_rate_per_s": 0,
+        "request_rate_per_s": 0,
+    }
     async with query_process(directory / "query.log", **settings) as process:
         yield await process.url()
     moving.cancel()

@@ -11,11 +11,14 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
+from milepost_query.admission import Admission
 from milepost_query.api_keys import ApiKeys
 from milepost_query.application import Sources, create_application
 from milepost_query.authentication import Authentication
 from milepost_query.following import POLL_EVERY_S, Following
 from milepost_query.hints import connect_hints
+from milepost_query.leases import connect_leases
+from milepost_query.rate_limits import RateLimits
 from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import Server, bind
 from milepost_query.terms import DEFAULT_TERMS, Terms
@@ -62,20 +65,23 @@ async def application(
         connect(redis_url) as redis,
         connect_snapshots(redis_url) as snapshot_reads,
         connect_hints(redis_url) as hints,
+        connect_leases(redis_url, prefix, time.time) as leases,
     ):
         read_model = ReadModel(redis, Keys(prefix))
-        authentication = Authentication(api_keys, time.time, tokens)
+        limits = RateLimits(terms.rates_per_s, leases, time.time)
+        admission = Admission(Authentication(api_keys, time.time, tokens), limits)
         following = Following(read_model, hints, poll_every_s=poll_every_s)
-        running = asyncio.create_task(following.run())
+        running = [asyncio.create_task(each) for each in (following.run(), leases.watch())]
         app = create_application(
             Sources(read_model, snapshot_reads, following),
-            authentication,
+            admission,
             time.time,
             terms=terms,
         )
         yield app, following
-        running.cancel()
-        await asyncio.wait([running])
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
 
 
 @asynccontextmanager
@@ -110,4 +116,8 @@ def particular_headers(response: httpx.Response) -> dict[str, str]:
     """The headers but for those that every answer has."""
     common = {"content-security-policy", "date", "traceparent", "x-content-type-options"}
     assert common <= {*response.headers}
-    return {name: value for name, value in response.headers.items() if name not in common}
+    return {
+        name: value
+        for name, value in response.headers.items()
+        if name not in common and "ratelimit" not in name
+    }

@@ -143,7 +143,7 @@ async def test_the_description_holds_the_status_route(client: httpx.AsyncClient)
         "file_id",
     ]
     assert list(operation["responses"]) == [
-        *("200", "304", "401", "403", "404", "405", "413", "422", "500", "503")
+        *("200", "304", "401", "403", "404", "405", "413", "422", "429", "500", "503")
     ]
     assert list(description["components"]["schemas"]["ProcessingStatus"]["properties"]) == [
         "status",

@@ -13,6 +13,7 @@ from milepost_local.servers import Server
 from milepost_query.api_keys import ApiKeys
 from milepost_query.batch import MAX_FILES
 from milepost_query.edge import MAX_BODY_BYTES
+from milepost_query.terms import Terms
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.document import Document, render_status
 from milepost_schemas.position import Position
@@ -121,16 +122,28 @@ async def test_a_partition_that_is_not_answered_from_is_503(
     assert (await ask(client, [FILE])).status_code == 503
 
 
+@pytest.fixture
+async def unlimited(
+    redis_server: Server, model: StoredModel, keys_file: Path
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Of a service that takes no leases from Redis."""
+    terms = Terms(rates_per_s={"status": 0, "requests": 0})
+    async with running_query(
+        redis_server.address, prefix=model.prefix, api_keys=ApiKeys(keys_file), terms=terms
+    ) as client:
+        yield client
+
+
 async def test_a_full_batch_is_one_round_trip(
-    client: httpx.AsyncClient, model: StoredModel
+    unlimited: httpx.AsyncClient, model: StoredModel
 ) -> None:
     file_ids = [f"file_{number}" for number in range(MAX_FILES)]
     for file_id in file_ids:
         await model.put(named(processing(), file_id))
-    assert (await client.get("/readyz")).is_success
+    assert (await unlimited.get("/readyz")).is_success
     before = await commands(model)
 
-    response = await ask(client, file_ids)
+    response = await ask(unlimited, file_ids)
 
     assert len(response.json()["files"]) == MAX_FILES
     # The other one is the second look at the statistics itself.

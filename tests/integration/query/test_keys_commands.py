@@ -1,4 +1,4 @@
-"""`milepost keys`, as a command and against a running service."""
+"""Credentials of a running service: `milepost keys`, and tokens."""
 
 import asyncio
 import json
@@ -16,6 +16,7 @@ from milepost_query.api_keys import ApiKeys
 from milepost_query.keys_cli import keys
 from milepost_query.keys_file import KeysFile
 from tests.integration.query.files import PATH, processing
+from tests.integration.query.issuer import RULES, key_set, token
 from tests.integration.query.process import query_process
 from tests.integration.query.running import ORGANIZATION
 from tests.integration.query.stored_model import StoredModel
@@ -173,6 +174,31 @@ async def test_a_running_service_takes_up_a_new_key_and_drops_a_revoked_one(
     assert others.status_code == 200
 
 
+async def test_a_service_is_told_by_its_environment_whose_tokens_it_accepts(
+    redis_server: Server, model: StoredModel, keys_file: Path, tmp_path: Path
+) -> None:
+    await model.put(processing())
+    jwks = tmp_path / "jwks.json"
+    await asyncio.to_thread(jwks.write_text, key_set("one"))
+    settings = {
+        "redis_url": redis_server.address,
+        "redis_prefix": model.prefix,
+        "api_keys_file": keys_file,
+        "jwt_jwks": jwks,
+        "jwt_issuer": RULES.issuer,
+        "jwt_audience": RULES.audience,
+        "jwt_organization_claim": RULES.organization_claim,
+    }
+    async with (
+        query_process(tmp_path / "log", **settings) as query,
+        httpx.AsyncClient(base_url=await query.url(), timeout=10) as client,
+    ):
+        await until(client, token(), 200)
+        stranger = await client.get(PATH, headers={"Authorization": f"Bearer {token('two')}"})
+
+    assert stranger.status_code == 401
+
+
 async def milepost(command: str, *arguments: str, file: Path) -> bytes:
     """The command as a user starts it."""
     as_json = ["--json"] if command == "create" else []
@@ -191,7 +217,7 @@ async def milepost(command: str, *arguments: str, file: Path) -> bytes:
 async def until(client: httpx.AsyncClient, key: str, status: int) -> None:
     async with asyncio.timeout(REVOKED_WITHIN_S):
         while True:
-            response = await client.get(PATH, headers={"X-API-Key": key})
+            response = await client.get(PATH, headers={"Authorization": f"Bearer {key}"})
             if response.status_code == status:
                 return
             await asyncio.sleep(0.02)

@@ -3,6 +3,7 @@ import pytest
 from milepost_query.problems import (
     FILE_NOT_IN_STORE,
     INTERNAL_ERROR,
+    RATE_LIMIT_EXCEEDED,
     READ_MODEL_NOT_READY,
     Problem,
     ProblemError,
@@ -35,3 +36,11 @@ def test_what_the_caller_cannot_change_is_a_server_error(problem: Problem) -> No
 
     assert b'"type":"server_error"' in bytes(response.body)
     assert ("retry-after" in response.headers) == (problem is READ_MODEL_NOT_READY)
+
+
+def test_who_asks_too_much_is_told_when_to_come_back() -> None:
+    error = ProblemError(RATE_LIMIT_EXCEEDED, {"retry_after": 7})
+
+    response = problem_response(error, trace_id=b"t")
+
+    assert (response.status_code, response.headers["retry-after"]) == (429, "7")
