@@ -19,12 +19,19 @@ RESERVED_FILE_IDS = frozenset(
 
 IDENTIFIER_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 
+_LONGEST = 128
+
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN)
 
 
-@lru_cache(maxsize=65_536)
 def is_identifier(text: str) -> bool:
     """Whether the text can name an organization, a store or a file (1 to 128 characters)."""
+    # Texts that are too long are not remembered: whoever sends them would fill the memory.
+    return len(text) <= _LONGEST and _has_the_form(text)
+
+
+@lru_cache(maxsize=65_536)
+def _has_the_form(text: str) -> bool:
     return _IDENTIFIER.fullmatch(text) is not None
 
 

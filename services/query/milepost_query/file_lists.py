@@ -30,6 +30,8 @@ _SLICE: Final = MAX_ARGUMENTS // 2
 """Documents that are read and decoded in one go; others have their turn in between."""
 _TRIES: Final = 3
 _REMEMBERED_ITEMS: Final = 4_096
+_LARGEST_REMEMBERED: Final = 4_096
+"""Bytes; documents with many steps and long texts are read anew each time."""
 
 
 class Window(NamedTuple):
@@ -157,13 +159,19 @@ def _question(
     }
 
 
-@lru_cache(maxsize=_REMEMBERED_ITEMS)
 def _listed(value: bytes) -> _Listed:
     """What the value of a file's key amounts to; the same pages are asked for again and again."""
+    return (_remembered if len(value) <= _LARGEST_REMEMBERED else _read)(value)
+
+
+def _read(value: bytes) -> _Listed:
     document = decode_record(value)
     return _Listed(
         document.organization_id, document.status, document.is_deleted, file_item(document)
     )
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED_ITEMS)(_read)
 
 
 def _belongs(file: _Listed | Document, files: StoreFiles) -> bool:

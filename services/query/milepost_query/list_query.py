@@ -16,6 +16,7 @@ MAX_SEARCH: Final = 255
 
 _REMEMBERED_QUERIES: Final = 4_096
 """Who looks at a list does so again and again."""
+_LONGEST_REMEMBERED: Final = 1_024
 
 
 class ListQuery(BaseModel):
@@ -40,13 +41,13 @@ def list_query(query_string: bytes) -> ListQuery:
     Raises:
         ProblemError: 422, with what is wrong where.
     """
-    query = _parsed(query_string)
+    is_short = len(query_string) <= _LONGEST_REMEMBERED
+    query = (_remembered if is_short else _parsed)(query_string)
     if isinstance(query, ListQuery):
         return query
     raise ProblemError(VALIDATION_ERROR, {"errors": query})
 
 
-@lru_cache(maxsize=_REMEMBERED_QUERIES)
 def _parsed(query_string: bytes) -> ListQuery | list[dict[str, object]]:
     said = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
     try:
@@ -56,3 +57,6 @@ def _parsed(query_string: bytes) -> ListQuery | list[dict[str, object]]:
             {"loc": ["query", *of["loc"]], "msg": of["msg"], "type": of["type"]}
             for of in error.errors(include_url=False, include_input=False)
         ]
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED_QUERIES)(_parsed)

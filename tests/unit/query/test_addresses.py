@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 
 from milepost_query.addresses import FileAddress, PlainPath, plain_path
@@ -56,3 +58,15 @@ def test_encoded_letters_are_the_letters() -> None:
 
     assert path is not None
     assert path.address == FileAddress("o", "s", "file_1", is_well_formed=True)
+
+
+def test_nobody_fills_the_memory_with_paths_that_name_nothing() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            assert plain_path(FILES + b"/%d%b/status" % (number, b"x" * 60_000)) is not None
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept < 1_000_000
