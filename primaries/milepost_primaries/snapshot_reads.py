@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -10,10 +11,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from milepost_primaries.primaries import Primaries
+from milepost_primaries.scattered_reads import UNREACHABLE, ScatteredReads
 from milepost_primaries.shared_calls import SharedCalls
-
-MAX_ARGUMENTS: Final = 1_000
-"""Of one command: Lua's stack bounds what it can unpack."""
 
 Command = Sequence[str | int]
 """A command that changes nothing and has one key, which is its first argument."""
@@ -73,8 +72,12 @@ class SnapshotReads:
         self._primaries = primaries
         self._answers_within_s = answers_within_s
         self._encoder = msgspec.msgpack.Encoder()
+        self._scattered = ScatteredReads(primaries, answers_within_s=answers_within_s)
         self._shared: SharedCalls[bytes, list[Answers]] = SharedCalls(
             self._answer_together, at_once=_AT_ONCE
+        )
+        self._shared_values: SharedCalls[Sequence[str], Answers] = SharedCalls(
+            self._values_together, at_once=_AT_ONCE
         )
 
     async def read(self, groups: Sequence[Group], *, last: str) -> Snapshot:
@@ -95,6 +98,27 @@ class SnapshotReads:
         if last_answers is None:
             raise SnapshotError("a primary does not answer")
         return Snapshot(last_answers[0], by_group)
+
+    async def values(self, groups: Sequence[Sequence[str]], *, last: str) -> Snapshot:
+        """As `read`, for the values of strings, whose keys are given: Redis copies them less often.
+
+        Raises:
+            SnapshotError: the last key cannot be had, or nobody says where the keys are.
+        """
+        keys = [last, *chain.from_iterable(groups)]
+        found, *values = await self._shared_values.ask(keys)
+        in_turn = iter(values)
+        by_group = [[*islice(in_turn, len(group))] for group in groups]
+        return Snapshot(found, [None if UNREACHABLE in of else of for of in by_group])
+
+    async def _values_together(self, asked: Sequence[Sequence[str]]) -> list[Answers]:
+        """What several ask, each key once."""
+        keys = [*dict.fromkeys(chain.from_iterable(asked))]
+        try:
+            values = dict(zip(keys, await self._scattered.mget(keys), strict=True))
+        except (RedisError, OSError) as error:
+            raise SnapshotError("Redis does not answer") from error
+        return [[values[key] for key in of] for of in asked]
 
     async def _answer_together(self, packed: Sequence[bytes]) -> list[list[Answers]]:
         """What several ask, where all is on one Redis. One that has gone is looked for once.

@@ -8,7 +8,6 @@ from functools import lru_cache, partial
 from typing import Final, NamedTuple
 from unicodedata import normalize
 
-from milepost_primaries.snapshot_reads import MAX_ARGUMENTS, Command
 from milepost_query.freshness import Freshness
 from milepost_query.layout import Layout
 from milepost_query.newest import Entry, Newest, StoreFiles, read_newest
@@ -26,7 +25,7 @@ _DEEP: Final = 1_000
 """Entries from which on a read takes milliseconds of this process."""
 TURN_WITHIN_S: Final = 2.0
 """Longest wait for the deep reads before one's own."""
-_SLICE: Final = MAX_ARGUMENTS // 2
+_SLICE: Final = 500
 """Documents that are read and decoded in one go; others have their turn in between."""
 _TRIES: Final = 3
 _REMEMBERED_ITEMS: Final = 4_096
@@ -124,11 +123,10 @@ class FileLists:
             number: [file_key(files.store_id, wanted[at][1].decode()) for at in positions]
             for number, positions in by_partition.items()
         }
-        answer = await self._snapshots.read(partial(_question, newest.layout, names))
+        answer = await self._snapshots.values(partial(_keys, newest.layout, names))
         values: dict[int, bytes | None] = {}
         for number, positions in by_partition.items():
-            (found,) = answer.by_partition[number]
-            values.update(zip(positions, found, strict=True))
+            values.update(zip(positions, answer.by_partition[number], strict=True))
         return [value for _, value in sorted(values.items()) if value is not None]
 
     @asynccontextmanager
@@ -148,15 +146,14 @@ class FileLists:
             self._deep.release()
 
 
-def _question(
+def _keys(
     named: Layout, names: Mapping[int, Sequence[str]], layout: Layout
-) -> Mapping[int, list[Command]]:
-    """The files, by the partitions of the layout that named them."""
+) -> Mapping[int, Sequence[str]]:
+    """Of the files, by the partitions of the layout that named them."""
     if layout is not named:
         raise NotReadyError("the generation changes")
-    return {
-        number: [["MGET", *map(layout.places[number].file, of)]] for number, of in names.items()
-    }
+    places = layout.places
+    return {number: [*map(places[number].file, of)] for number, of in names.items()}
 
 
 def _listed(value: bytes) -> _Listed:

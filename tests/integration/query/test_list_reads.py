@@ -38,6 +38,9 @@ class Interrupted(SnapshotReads):
             await happening()
         return snapshot
 
+    async def values(self, groups: Sequence[Sequence[str]], *, last: str) -> Snapshot:
+        return await self._reads.values(groups, last=last)
+
 
 @asynccontextmanager
 async def lists_of(
