@@ -76,18 +76,10 @@ class FileLists:
         Raises:
             NotReadyError: a partition is not answered from.
         """
-        skip, limit = window
-        async with self._turn(skip + limit):
-            for _ in range(_TRIES):
-                newest = await read_newest(self._snapshots, files, skip + limit)
-                wanted = newest.entries[skip:]
-                values = await self._values(newest, files, wanted)
-                listed = [each for each in map(_listed, values) if _belongs(each, files)]
-                if len(listed) == len(wanted):
-                    break
-        items = [each.item for each in listed]
-        body = file_list(items, total=newest.total, skip=skip, limit=limit)
-        return Page(body, newest.freshness)
+        if window.skip + window.limit < _DEEP:
+            return await self._page(files, window)
+        async with self._turn():
+            return await self._page(files, window)
 
     async def search(self, files: StoreFiles, window: Window, text: str) -> Page:
         """A page of the newest files that have `text` in their names, whatever the case.
@@ -97,7 +89,7 @@ class FileLists:
         """
         skip, limit = window
         folded, total, items = _folded(text), 0, []
-        async with self._turn(SEARCHED):
+        async with self._turn():
             newest = await read_newest(self._snapshots, files, SEARCHED)
             for start in range(0, len(newest.entries), _SLICE):
                 wanted = newest.entries[start : start + _SLICE]
@@ -110,31 +102,37 @@ class FileLists:
         body = file_list(items, total=total, skip=skip, limit=limit)
         return Page(body, newest.freshness, newest.total > SEARCHED)
 
+    async def _page(self, files: StoreFiles, window: Window) -> Page:
+        skip, limit = window
+        for _ in range(_TRIES):
+            newest = await read_newest(self._snapshots, files, skip + limit)
+            wanted = newest.entries[skip:]
+            values = await self._values(newest, files, wanted)
+            listed = [each for each in map(_listed, values) if _belongs(each, files)]
+            if len(listed) == len(wanted):
+                break
+        items = [each.item for each in listed]
+        body = file_list(items, total=newest.total, skip=skip, limit=limit)
+        return Page(body, newest.freshness)
+
     async def _values(
         self, newest: Newest, files: StoreFiles, wanted: Sequence[Entry]
     ) -> list[bytes]:
         """What is stored of those of the files that are there, in their order."""
         if not wanted:
             return []
-        by_partition: dict[int, list[int]] = defaultdict(list)
-        for position, (_, _, number) in enumerate(wanted):
-            by_partition[number].append(position)
-        names = {
-            number: [file_key(files.store_id, wanted[at][1].decode()) for at in positions]
-            for number, positions in by_partition.items()
-        }
+        names: dict[int, list[str]] = defaultdict(list)
+        for _, file_id, number in wanted:
+            names[number].append(file_key(files.store_id, file_id.decode()))
         answer = await self._snapshots.values(partial(_keys, newest.layout, names))
-        values: dict[int, bytes | None] = {}
-        for number, positions in by_partition.items():
-            values.update(zip(positions, answer.by_partition[number], strict=True))
-        return [value for _, value in sorted(values.items()) if value is not None]
+        # Within a partition they come in the order that they were asked for.
+        values = {number: iter(found) for number, found in answer.by_partition.items()}
+        in_order = [next(values[number]) for _, _, number in wanted]
+        return [value for value in in_order if value is not None]
 
     @asynccontextmanager
-    async def _turn(self, entries: int) -> AsyncIterator[None]:
+    async def _turn(self) -> AsyncIterator[None]:
         """One deep read after the other: between their slices all other requests are answered."""
-        if entries < _DEEP:
-            yield
-            return
         try:
             async with asyncio.timeout(self._turn_within_s):
                 await self._deep.acquire()

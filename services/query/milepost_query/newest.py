@@ -77,9 +77,9 @@ def _index(place: PartitionKeys, files: StoreFiles) -> str:
 
 
 def _share(count: int, partitions: int) -> int:
-    """What a partition hardly ever has more of among so many: three deviations above the mean."""
+    """What a partition seldom has more of among so many: well above the mean, by its deviation."""
     mean = -(-count // partitions)
-    return mean + 3 * (isqrt(mean) + 1)
+    return mean + 2 * (isqrt(mean) + 1)
 
 
 def _merged(indexes: Mapping[int, list[Any]]) -> list[Entry]:
