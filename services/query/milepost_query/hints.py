@@ -72,6 +72,11 @@ class Hints:
     def wanted(self) -> Set[str]:
         return self._wanted
 
+    @property
+    def heard(self) -> Set[str]:
+        """Those of the wanted channels whose hints come in now."""
+        return frozenset().union(*(each.heard for each in self._subscriptions.values()))
+
     def want(self, channels: Set[str]) -> None:
         """Hear these channels from now on, and no others."""
         if channels != self._wanted:
@@ -140,6 +145,7 @@ class _Subscription:
         self._wanted: Set[str] = frozenset()
         self._asked: Set[str] = frozenset()
         self._is_connected = False
+        self.heard: set[str] = set()
 
     async def want(self, channels: Set[str]) -> None:
         """Asks for what is missing, and for a sign of life."""
@@ -174,6 +180,7 @@ class _Subscription:
         # One channel a command: on a cluster each is of another slot.
         missing, superfluous = self._wanted - self._asked, self._asked - self._wanted
         self._asked = self._wanted
+        self.heard -= superfluous
         for channel in missing:
             await self._connection.send_command("SSUBSCRIBE", channel)
         for channel in superfluous:
@@ -184,6 +191,7 @@ class _Subscription:
             case [b"smessage", _, bytes(file_keys)]:
                 self._ears.on_hint(file_keys)
             case [b"ssubscribe", bytes(channel), _]:
+                self.heard.add(channel.decode())
                 self._ears.on_subscribed(channel.decode())
             case [b"sunsubscribe", bytes(channel), _] if channel.decode() in self._asked:
                 raise RedisConnectionError("the slot of a channel has moved")

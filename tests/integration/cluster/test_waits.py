@@ -1,17 +1,16 @@
 import asyncio
-from functools import partial
 from typing import Any, cast
 
 from milepost_query.api_keys import ApiKeys
 from milepost_schemas.document import render_status
 from tests.fixtures.found_redis import FoundRedis
-from tests.fixtures.redis_cluster import RedisCluster, call, until
+from tests.fixtures.redis_cluster import RedisCluster, call
 from tests.fixtures.redis_sentinel import RedisSentinel
 from tests.integration.cluster.test_reads import one_of_each_partition
 from tests.integration.query.files import completed, processing
 from tests.integration.query.running import running_query
 from tests.integration.query.stored_model import StoredModel
-from tests.integration.query.waiting_clients import NEVER_S, listeners, waiting
+from tests.integration.query.waiting_clients import NEVER_S, until_followed, waiting
 
 
 async def test_hints_are_heard_from_wherever_a_partition_is(
@@ -22,8 +21,7 @@ async def test_hints_are_heard_from_wherever_a_partition_is(
         cluster.url, prefix=model.prefix, api_keys=api_keys, poll_every_s=NEVER_S
     ) as client:
         waits = [asyncio.create_task(waiting(client, file_id=f.file_id)) for f in files.values()]
-        for file in files.values():
-            await until(partial(is_heard, model, file.file_id))
+        await until_followed(client, len(files))
         for file in files.values():
             await end(model, file.file_id)
             # One, wherever it is told: no other node of the cluster hears of it.
@@ -32,12 +30,6 @@ async def test_hints_are_heard_from_wherever_a_partition_is(
         answers = await asyncio.gather(*waits)
 
     assert {answer.content for answer in answers} == {render_status(completed())}
-
-
-async def is_heard(model: StoredModel, file_id: str) -> bool:
-    document = completed()
-    document.file_id = file_id
-    return await listeners(model, document) == 1
 
 
 async def end(model: StoredModel, file_id: str) -> None:
@@ -54,7 +46,7 @@ async def test_a_wait_outlasts_the_primary_of_its_partition(
         cluster.url, prefix=model.prefix, api_keys=api_keys, poll_every_s=NEVER_S
     ) as client:
         wait = asyncio.create_task(waiting(client, file_id=file.file_id))
-        await until(lambda: is_heard(model, file.file_id))
+        await until_followed(client)
         # Told to nobody, and so read only when hints are heard again.
         await end(model, file.file_id)
         primary = await cluster.primary_of(f"{{g1.p{number}}}")
@@ -75,7 +67,7 @@ async def test_a_wait_outlasts_the_master_that_sentinels_watch(
             sentinel.url, prefix=unique, api_keys=api_keys, poll_every_s=NEVER_S
         ) as client:
             wait = asyncio.create_task(waiting(client))
-            await until(lambda: is_heard(model, processing().file_id))
+            await until_followed(client)
             await model.put(completed())
             master = await sentinel.master()
             await call(master, "WAIT", 1, 10_000)

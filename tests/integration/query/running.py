@@ -84,6 +84,12 @@ async def application(
         await asyncio.wait(running)
 
 
+class QueryClient(httpx.AsyncClient):
+    """A client of a service in this process, whose followed files can be looked at."""
+
+    following: Following
+
+
 @asynccontextmanager
 async def running_query(
     redis_url: str,
@@ -93,7 +99,7 @@ async def running_query(
     tokens: Tokens | None = None,
     terms: Terms = DEFAULT_TERMS,
     poll_every_s: float = POLL_EVERY_S,
-) -> AsyncIterator[httpx.AsyncClient]:
+) -> AsyncIterator[QueryClient]:
     async with application(
         redis_url,
         prefix=prefix,
@@ -106,7 +112,8 @@ async def running_query(
         server = Server(app, following.end)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=address, timeout=10) as client:
+        async with QueryClient(base_url=address, timeout=10) as client:
+            client.following = following
             yield client
         server.should_exit = True
         await serving

@@ -2,7 +2,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from milepost_schemas.position import Position
 from tests.integration.query.files import FILE, PATH, STORE, completed, deleted, failed, processing
 from tests.integration.query.running import READER, running_query
 from tests.integration.query.stored_model import PARTITIONS, StoredModel, now_ms
-from tests.integration.query.waiting_clients import NEVER_S, listeners, until
+from tests.integration.query.waiting_clients import ANSWERED_WITHIN_S, NEVER_S, until_followed
 
 STATUSES = PATH.replace(f"/{FILE}", "")
 
@@ -46,7 +45,7 @@ async def ask(
 ) -> httpx.Response:
     headers = READER if wait_s is None else {**READER, "Prefer": f"wait={wait_s}"}
     return await client.post(
-        STATUSES, json={"file_ids": file_ids, **body}, headers=headers, timeout=60
+        STATUSES, json={"file_ids": file_ids, **body}, headers=headers, timeout=ANSWERED_WITHIN_S
     )
 
 
@@ -239,8 +238,7 @@ async def test_a_batch_waits_for_the_end_of_any_or_of_all(
         await model.put(named(processing(), file_id))
     body = {"until": until_} if until_ else {}
     asking = asyncio.create_task(ask(unpolled, file_ids, 30, **body))
-    for file_id in file_ids:
-        await until(partial(listeners, model, named(processing(), file_id)))
+    await until_followed(unpolled, len(file_ids))
 
     for file_id, end in zip(file_ids[:ends], (failed(), completed(), failed()), strict=False):
         assert not asking.done()
@@ -287,7 +285,7 @@ async def test_a_file_that_is_deleted_meanwhile_has_ended(
 ) -> None:
     await model.put(processing())
     asking = asyncio.create_task(ask(unpolled, [FILE], 30))
-    await until(lambda: listeners(model, processing()))
+    await until_followed(unpolled)
     await model.put(deleted())
     await model.hint(deleted())
 

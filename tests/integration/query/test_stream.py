@@ -26,7 +26,7 @@ from tests.integration.query.running import (
 )
 from tests.integration.query.stored_model import StoredModel
 from tests.integration.query.streams import STREAM, streaming
-from tests.integration.query.waiting_clients import NEVER_S, listeners, until
+from tests.integration.query.waiting_clients import NEVER_S, listeners, until, until_followed
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def test_a_stream_tells_the_state_and_each_newer_one_until_the_attempt_has
     further = processing(revision=8, explicit_percent=60)
     async with streaming(unpolled) as stream:
         assert (await stream.status()).is_status_of(processing())
-        await until(lambda: listeners(model, processing()))
+        await until_followed(unpolled)
         await change(model, further)
         assert (await stream.status()).is_status_of(further)
         await change(model, completed())
@@ -99,7 +99,7 @@ async def test_who_has_seen_the_newest_state_is_told_the_next_one(
 ) -> None:
     await model.put(completed())
     async with streaming(unpolled, "1.13") as stream:
-        await until(lambda: listeners(model, processing()))
+        await until_followed(unpolled)
         # As after a loss that this process cannot know of: nobody is taken back.
         await change(model, processing())
         await change(model, retried())
@@ -139,7 +139,7 @@ async def test_a_stream_ends_when_the_file_is_deleted(
     await model.put(processing())
     async with streaming(unpolled) as stream:
         await stream.status()
-        await until(lambda: listeners(model, processing()))
+        await until_followed(unpolled)
         await change(model, deleted())
 
         assert await stream.next() is None

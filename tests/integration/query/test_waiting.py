@@ -37,7 +37,7 @@ async def test_a_wait_ends_with_the_attempt(
     unpolled: httpx.AsyncClient, model: StoredModel, ended: Document
 ) -> None:
     await model.put(processing())
-    async with one_who_waits(unpolled, model, ended) as wait:
+    async with one_who_waits(unpolled, ended) as wait:
         await model.put(processing(revision=8, explicit_percent=60))
         await model.hint(ended)
         await model.put(ended)
@@ -57,7 +57,7 @@ async def test_a_wait_with_a_condition_ends_with_the_next_revision(
 ) -> None:
     await model.put(processing())
     next_one = processing(revision=8, explicit_percent=60)
-    async with one_who_waits(unpolled, model, next_one, '"1.6", "1.7"') as wait:
+    async with one_who_waits(unpolled, next_one, '"1.6", "1.7"') as wait:
         await model.put(next_one)
         await model.hint(next_one)
 
@@ -125,7 +125,7 @@ async def test_a_lost_hint_costs_no_more_than_a_poll(
     client: httpx.AsyncClient, model: StoredModel
 ) -> None:
     await model.put(processing())
-    async with one_who_waits(client, model, processing()) as wait:
+    async with one_who_waits(client, processing()) as wait:
         await model.put(completed())
 
         response = await wait
@@ -137,7 +137,7 @@ async def test_what_was_told_to_nobody_is_read_once_hints_are_heard_again(
     unpolled: httpx.AsyncClient, model: StoredModel
 ) -> None:
     await model.put(processing())
-    async with one_who_waits(unpolled, model, processing()) as wait:
+    async with one_who_waits(unpolled, processing()) as wait:
         await model.put(completed())
         await model.redis.client_kill_filter(_type="pubsub")
 
@@ -150,7 +150,7 @@ async def test_what_others_were_told_before_ends_no_wait(
     unpolled: httpx.AsyncClient, model: StoredModel
 ) -> None:
     await model.put(completed())
-    async with one_who_waits(unpolled, model, completed(), '"1.12"') as other:
+    async with one_who_waits(unpolled, completed(), '"1.12"') as other:
         await model.put(retried())
         wait = asyncio.create_task(waiting(unpolled, wait_s=1))
 
@@ -162,7 +162,7 @@ async def test_a_file_that_is_deleted_meanwhile_is_not_found(
     unpolled: httpx.AsyncClient, model: StoredModel
 ) -> None:
     await model.put(processing())
-    async with one_who_waits(unpolled, model, processing()) as wait:
+    async with one_who_waits(unpolled, processing()) as wait:
         await model.put(deleted())
         await model.hint(deleted())
 
@@ -185,8 +185,8 @@ async def test_a_record_that_cannot_be_read_holds_up_nobody_else(
     )
     await model.put(same_partition)
     async with (
-        one_who_waits(unpolled, model, processing()) as broken,
-        one_who_waits(unpolled, model, same_partition) as sound,
+        one_who_waits(unpolled, processing()) as broken,
+        one_who_waits(unpolled, same_partition) as sound,
     ):
         await model.redis.set(model.key_of(processing()), b"no record")
         await model.hint(processing())
@@ -204,7 +204,7 @@ async def test_hints_are_heard_only_while_somebody_waits(
 ) -> None:
     await model.put(processing())
     assert await listeners(model, processing()) == 0
-    async with one_who_waits(client, model, processing()):
+    async with one_who_waits(client, processing()):
         assert await model.redis.pubsub_shardchannels(f"{model.prefix}:*") == [
             model.hints_of(processing()).encode()
         ]
@@ -216,7 +216,7 @@ async def test_a_hundred_who_wait_share_one_subscription(
     unpolled: httpx.AsyncClient, model: StoredModel
 ) -> None:
     await model.put(processing())
-    async with one_who_waits(unpolled, model, processing()):
+    async with one_who_waits(unpolled, processing()):
         others = [asyncio.create_task(waiting(unpolled)) for _ in range(99)]
         assert await listeners(model, processing()) == 1
         await model.put(completed())
@@ -231,7 +231,7 @@ async def test_a_wait_follows_the_switch_to_another_generation(
     client: httpx.AsyncClient, model: StoredModel
 ) -> None:
     await model.put(processing())
-    async with one_who_waits(client, model, processing(), '"1.7"') as wait:
+    async with one_who_waits(client, processing(), '"1.7"') as wait:
         rebuilt = StoredModel(model.redis, model.prefix, generation=2)
         await rebuilt.put(processing())
         await rebuilt.begin()
@@ -245,7 +245,7 @@ async def test_hints_of_the_new_generation_are_heard(
     client: httpx.AsyncClient, model: StoredModel
 ) -> None:
     await model.put(processing())
-    async with one_who_waits(client, model, processing()) as wait:
+    async with one_who_waits(client, processing()) as wait:
         rebuilt = StoredModel(model.redis, model.prefix, generation=2)
         await rebuilt.put(processing())
         await rebuilt.begin()

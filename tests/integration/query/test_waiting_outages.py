@@ -52,7 +52,7 @@ async def test_waits_and_streams_outlast_a_short_outage(
 ) -> None:
     async with (
         streaming(own_client) as stream,
-        one_who_waits(own_client, own_model, processing()) as wait,
+        one_who_waits(own_client, processing()) as wait,
     ):
         await stream.status()
         own_server.kill()
