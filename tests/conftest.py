@@ -11,6 +11,7 @@ from milepost_local.docker_daemon import docker_answers
 from milepost_local.providers import provide_kafka, provide_redis
 from milepost_local.servers import Server
 from milepost_local.settings import LocalSettings
+from tests.fixtures.chromium import find_chromium
 
 # Without a deadline: a machine under load is no counterexample.
 settings.register_profile("milepost", deadline=None, print_blob=True)
@@ -39,6 +40,8 @@ def unique() -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("docker") and not docker_answers(LocalSettings().docker_host):
         pytest.skip("no Docker daemon answers on this machine")
+    if item.get_closest_marker("browser") and find_chromium() is None:
+        pytest.skip("no Chromium is installed on this machine")
 
 
 def _running(server: Server) -> Iterator[Server]:
