@@ -21,7 +21,7 @@ from milepost.step import AsyncStep
 from milepost.sync_reporter import FileReport, Step
 from milepost.testing import FakeMilepost, FakeReporter, MemoryLog
 from milepost_schemas.codec import EncodedRecord
-from milepost_schemas.http import ProcessingStatus
+from milepost_schemas.http import FileDetails, ProcessingStatus
 
 
 def reporting(connection: KafkaSettings) -> None:
@@ -59,6 +59,30 @@ def asking() -> None:
     assert_type(status, ProcessingStatus)
     assert_type(status.progress_percent, int)
     client.knowledge.get_processing_status("org_1", "vs_1", "file_1")  # type: ignore[call-arg]
+
+
+def asking_for_more() -> None:
+    client = Milepost(base_url="http://localhost:8080", api_key="ak_1")
+    store = {"organization_id": "org_1", "store_id": "vs_1"}
+    for status in client.knowledge.watch(**store, file_id="file_1", timeout_s=60):
+        assert_type(status, ProcessingStatus)
+    statuses = client.knowledge.get_processing_statuses(**store, file_ids=["file_1"])
+    assert_type(statuses, dict[str, ProcessingStatus | None])
+    page = client.knowledge.list_files(
+        organization_id="org_1", store_id="vs_1", status="failed", limit=100
+    )
+    assert_type(page.items[0].size, int | None)
+    assert_type(client.knowledge.get_file(**store, file_id="file_1"), FileDetails)
+    assert_type(client.knowledge.get_file_logs(**store, file_id="file_1").logs[0].message, str)
+    assert_type(client.knowledge.get_usage(organization_id="org_1").stores[0].file_count, int)
+    client.knowledge.list_files(**store, status="done")  # type: ignore[arg-type]
+
+
+async def watching_with_asyncio() -> None:
+    async with AsyncMilepost(base_url="http://localhost:8080", api_key="ak_1") as client:
+        ids = {"organization_id": "org_1", "store_id": "vs_1", "file_id": "file_1"}
+        async for status in client.knowledge.watch(**ids, timeout_s=60):
+            assert_type(status, ProcessingStatus)
 
 
 async def asking_with_asyncio() -> None:
