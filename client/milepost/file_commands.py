@@ -167,15 +167,19 @@ def _print_items(items: Sequence[FileListItem], target: QueryTarget, *, as_json:
 
 
 def _table(items: Sequence[FileListItem]) -> Table:
-    table = Table("File", "Name", "Status", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    # To be copied from there.
+    table.add_column("File", no_wrap=True, min_width=max(len(item.file_id) for item in items))
+    table.add_column("Name", overflow="fold")
+    table.add_column("Status")
     for column in ("%", "Bytes"):
         table.add_column(column, justify="right")
     table.add_column("Created")
     table.add_column("Step or error", overflow="fold")
     for item in items:
         table.add_row(
-            Text(item.file_id, overflow="fold"),
-            Text(one_line(item.name or ""), overflow="fold"),
+            Text(item.file_id),
+            Text(one_line(item.name or "")),
             Text(item.status, STYLES[item.status]),
             str(item.progress_percent),
             "" if item.size is None else f"{item.size:,}",

@@ -50,12 +50,14 @@ class WatchBoard:
             if status is None:
                 table.add_row(Text(file.key))
                 continue
-            style = STYLES[status.status]
+            style, percent = STYLES[status.status], status.progress_percent
             table.add_row(
                 Text(file.key, overflow="fold"),
                 Text(status.status, style),
-                ProgressBar(completed=status.progress_percent, width=20, complete_style=style),
-                f"{status.progress_percent:>3} %",
+                ProgressBar(
+                    completed=percent, width=20, complete_style=style, finished_style=style
+                ),
+                f"{percent:>3} %",
                 Text(detail(status)),
             )
         return table

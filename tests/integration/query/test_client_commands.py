@@ -216,6 +216,7 @@ async def test_on_a_terminal_there_are_colours_bars_and_tables(
     red, bar = "\x1b[31mfailed", "━" * 20
     assert red in watch.stdout
     assert bar in watch.stdout
+    assert f"\x1b[32m{bar}" in watch.stdout
     assert "Step or error" in ls.stdout
     assert red in ls.stdout
     assert "Waiting for 1 file" in wait.stdout
