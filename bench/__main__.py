@@ -7,7 +7,16 @@ from typing import Any, Final
 
 import uvloop
 
-BENCHMARKS: Final = ("audit", "latency", "memory", "projector", "query", "rebuild", "streams")
+BENCHMARKS: Final = (
+    "audit",
+    "flood",
+    "latency",
+    "memory",
+    "projector",
+    "query",
+    "rebuild",
+    "streams",
+)
 """Each is a module here with `async def run(rounds: int) -> dict`."""
 
 
