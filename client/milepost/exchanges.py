@@ -54,7 +54,6 @@ class Exchange:
                 case Open(request):
                     return self._open(request)
                 case Request():
-                    self._close()
                     return self._client.send(_build(self._client, step))
                 case Pause(seconds):
                     self._close()
@@ -123,7 +122,6 @@ class AsyncExchange:
                 case Open(request):
                     return await self._open(request)
                 case Request():
-                    await self._close()
                     return await self._client.send(_build(self._client, step))
                 case Pause(seconds):
                     await self._close()

@@ -55,9 +55,17 @@ class World:
         )
         return status
 
-    def watch(self, file_id: str, timeout_s: float = 60) -> list[ProcessingStatus]:
+    def watch(
+        self, file_id: str, timeout_s: float = 60, *, then: Callable[[], object] = int
+    ) -> list[ProcessingStatus]:
+        """All that is told; `then` is done once after the first of it."""
         statuses: list[ProcessingStatus] = self.ask(
-            "watch", organization_id="org_1", store_id="vs_1", file_id=file_id, timeout_s=timeout_s
+            "watch",
+            organization_id="org_1",
+            store_id="vs_1",
+            file_id=file_id,
+            timeout_s=timeout_s,
+            then=then,
         )
         return statuses
 
@@ -103,21 +111,27 @@ def world(request: pytest.FixtureRequest) -> World:
 
 
 def _sync(connect: Callable[[], Milepost]) -> Callable[..., Any]:
-    def ask(method: str, **arguments: Any) -> Any:
+    def ask(method: str, *, then: Callable[[], object] = int, **arguments: Any) -> Any:
         with connect() as client:
             answer = getattr(client.knowledge, method)(**arguments)
-            return list(answer) if isinstance(answer, Generator) else answer
+            if not isinstance(answer, Generator):
+                return answer
+            first = next(answer)
+            then()
+            return [first, *answer]
 
     return ask
 
 
 def _async(connect: Callable[[], AsyncMilepost]) -> Callable[..., Any]:
-    async def ask(method: str, **arguments: Any) -> Any:
+    async def ask(method: str, *, then: Callable[[], object] = int, **arguments: Any) -> Any:
         async with connect() as client:
             answer = getattr(client.knowledge, method)(**arguments)
-            if isinstance(answer, AsyncGenerator):
-                return [told async for told in answer]
-            return await answer
+            if not isinstance(answer, AsyncGenerator):
+                return await answer
+            first = await anext(answer)
+            then()
+            return [first, *[told async for told in answer]]
 
     return lambda method, **arguments: asyncio.run(ask(method, **arguments))
 
@@ -330,12 +344,9 @@ def test_more_files_than_a_request_takes_are_asked_for_in_parts(world: World, un
 
 def test_watching_tells_what_is_and_what_becomes_of_it(world: World, unique: str) -> None:
     world.report(unique, _half)
-    completing = threading.Timer(0.3, world.report, (unique, lambda file: file.completed()))
-    completing.start()
 
-    told = world.watch(unique)
+    told = world.watch(unique, then=lambda: world.report(unique, lambda file: file.completed()))
 
-    completing.join()
     shown = [(status.status, status.progress_percent) for status in told]
     assert shown == [("processing", 50), ("completed", 100)]
 
@@ -353,12 +364,9 @@ def test_watching_a_file_that_was_never_there_ends_at_once(world: World, unique:
 
 def test_watching_a_file_that_is_deleted_meanwhile_ends(world: World, unique: str) -> None:
     world.report(unique, _half)
-    deleting = threading.Timer(0.3, world.report, (unique, lambda file: file.deleted()))
-    deleting.start()
 
     with pytest.raises(NotFoundError):
-        world.watch(unique)
-    deleting.join()
+        world.watch(unique, then=lambda: world.report(unique, lambda file: file.deleted()))
 
 
 def test_watching_too_long_ends_with_the_last_status(world: World, unique: str) -> None:

@@ -169,14 +169,14 @@ async def test_waiting_for_too_long_ends_with_3(
 ) -> None:
     await projected.put(named(processing(), "file_a"), named(failed(), "file_b"))
 
-    wait = await milepost("wait", "file_a", "file_b", "--timeout", "0.2", environment=service)
-    watch = await milepost("watch", "file_a", "--timeout", "0.2", environment=service)
+    wait = await milepost("wait", "file_a", "file_b", "--timeout", "2", environment=service)
+    watch = await milepost("watch", "file_a", "--timeout", "0.1", environment=service)
 
-    late = f"milepost: {STORE}/file_a: not processed within 0.2 s, last status: processing\n"
-    assert (watch.exit_code, watch.stderr) == (3, late)
-    assert wait.exit_code == 3
-    assert "not processed within" in wait.stderr
+    late = f"milepost: {STORE}/file_a: not processed within 2 s, last status: processing\n"
+    assert (wait.exit_code, wait.stderr) == (3, late)
     assert f"{STORE}/file_b  failed" in wait.stdout
+    assert watch.exit_code == 3
+    assert "not processed within 0.1 s" in watch.stderr
 
 
 async def test_watching_prints_each_change_to_the_end(
