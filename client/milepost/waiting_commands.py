@@ -23,8 +23,10 @@ from milepost.status_lines import print_status
 from milepost.watch_board import WatchBoard
 from milepost_schemas.http import ProcessingStatus
 
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 64
 """Requests that are held for one command; further files wait for their turn."""
+_LEAST_TURN_S: Final = 1
+"""Whose turn comes at the end is asked about all the same."""
 _WATCHED_AT_ONCE: Final = 50
 _HOUR_S: Final = 3_600
 
@@ -106,7 +108,7 @@ async def _wait(
 
         async def follow(file: NamedFile) -> ProcessingStatus:
             async with turn:
-                left_s = max(ends_at - time.monotonic(), 0)
+                left_s = max(ends_at - time.monotonic(), min(_LEAST_TURN_S, timeout_s))
                 ended = client.knowledge.wait_until_processed(**file.ids(target), timeout_s=left_s)
                 try:
                     status = await ended

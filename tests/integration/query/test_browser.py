@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,11 +16,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
+from milepost_local.servers import Server
+from milepost_query.api_keys import ApiKeys
 from milepost_query.server import bind
+from milepost_query.terms import Terms
 from tests.fixtures.chromium import browsing
 from tests.integration.query.files import PATH, completed, processing
 from tests.integration.query.projected import ProjectedFiles
+from tests.integration.query.running import running_query
 
 pytestmark = pytest.mark.browser
 
@@ -39,22 +45,18 @@ FOLLOW = """
 """
 
 
-class Front:
-    """A web server in front of the service: serves the page, and breaks the first stream."""
+class Page:
+    """Serves the page with a stream to follow filled in, and learns what it shows."""
 
-    def __init__(self, service: httpx.AsyncClient) -> None:
-        self.resumed_from: list[str | None] = []
-        """What each request for the stream says that it has seen."""
+    def __init__(self, stream_url: str) -> None:
         self.told: list[dict[str, Any]] = []
-        """What the page shows, statuses of all connections."""
         self.shown = ""
-        self._service = service
+        self._stream_url = stream_url
         self._news = asyncio.Event()
         self.app = Starlette(
             routes=[
                 Route("/", self._page),
                 Route("/told", self._take, methods=["POST"]),
-                Route("/{path:path}/stream", self._stream),
                 Mount("/", StaticFiles(directory=EXAMPLES)),
             ]
         )
@@ -67,7 +69,7 @@ class Front:
 
     async def _page(self, _: Request) -> Response:
         page = (EXAMPLES / "stream.html").read_text()
-        return HTMLResponse(page + FOLLOW.replace("STREAM", f"{PATH}/stream"))
+        return HTMLResponse(page + FOLLOW.replace("STREAM", self._stream_url))
 
     async def _take(self, request: Request) -> Response:
         report = json.loads(await request.body())
@@ -75,47 +77,80 @@ class Front:
         self._news.set()
         return Response()
 
-    async def _stream(self, request: Request) -> Response:
-        self.resumed_from.append(request.headers.get("Last-Event-ID"))
-        names = ("Accept", "X-API-Key", "Last-Event-ID")
-        headers = {name: request.headers[name] for name in names if name in request.headers}
-        chunks = self._chunks(headers, is_broken=len(self.resumed_from) == 1)
-        return StreamingResponse(chunks, media_type="text/event-stream")
 
-    async def _chunks(self, headers: dict[str, str], *, is_broken: bool) -> AsyncIterator[bytes]:
-        async with self._service.stream("GET", f"{PATH}/stream", headers=headers) as answer:
-            async for chunk in answer.aiter_bytes():
-                yield chunk
-                if is_broken:
-                    raise ConnectionResetError("as a proxy does that restarts")
+class Proxy:
+    """Stands in front of the service, and breaks the first stream after its first event."""
+
+    def __init__(self, service: httpx.AsyncClient) -> None:
+        self.resumed_from: list[str | None] = []
+        """What each request for the stream says that it has seen."""
+        self.preflights = 0
+        self._service = service
+        self.app = Starlette(routes=[Route("/{path:path}", self._pass, methods=["GET", "OPTIONS"])])
+
+    async def _pass(self, request: Request) -> Response:
+        is_preflight = request.method == "OPTIONS"
+        self.preflights += is_preflight
+        if not is_preflight:
+            self.resumed_from.append(request.headers.get("Last-Event-ID"))
+        asked = self._service.build_request(
+            request.method, request.url.path, headers=request.headers.raw
+        )
+        answer = await self._service.send(asked, stream=True)
+        is_broken = self.resumed_from == [None] and not is_preflight
+        return StreamingResponse(
+            _chunks(answer, is_broken=is_broken), answer.status_code, answer.headers
+        )
+
+
+async def _chunks(answer: httpx.Response, *, is_broken: bool) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.aiter_raw():
+            yield chunk
+            if is_broken:
+                raise ConnectionResetError("as a proxy does that restarts")
+    finally:
+        await answer.aclose()
 
 
 @asynccontextmanager
-async def running(front: Front) -> AsyncIterator[str]:
-    listener = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(front.app, log_config=None, lifespan="off"))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        yield
     finally:
         server.should_exit = True
-        await serving
+        await running
 
 
-async def test_a_page_follows_a_file_to_its_end_over_a_broken_connection(
-    projected: ProjectedFiles, reader: httpx.AsyncClient, tmp_path: Path
+def origin_of(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+async def test_a_page_of_another_origin_follows_a_file_to_its_end_over_a_broken_connection(
+    projected: ProjectedFiles, redis_server: Server, keys_file: Path, tmp_path: Path
 ) -> None:
     await projected.put(processing())
-    front = Front(reader)
-    async with running(front) as url:
-        with browsing(url, tmp_path / "profile"):
-            await front.until_told(50)
-            await projected.put(processing(explicit_percent=70, revision=8))
-            await front.until_told(70)
-            await projected.put(completed())
-            await front.until_told(100)
+    page_listener, proxy_listener = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
+    page = Page(f"{origin_of(proxy_listener)}{PATH}/stream")
+    async with running_query(
+        redis_server.address,
+        prefix=projected.prefix,
+        api_keys=ApiKeys(keys_file),
+        terms=Terms(cors_origins=(origin_of(page_listener),)),
+    ) as service:
+        proxy = Proxy(service)
+        async with serving(page.app, page_listener), serving(proxy.app, proxy_listener):
+            with browsing(origin_of(page_listener), tmp_path / "profile"):
+                await page.until_told(50)
+                await projected.put(processing(explicit_percent=70, revision=8))
+                await page.until_told(70)
+                await projected.put(completed())
+                await page.until_told(100)
 
-    statuses = [(status["status"], status["progress_percent"]) for status in front.told]
+    statuses = [(status["status"], status["progress_percent"]) for status in page.told]
     assert statuses == [("processing", 50), ("processing", 70), ("completed", 100)]
-    assert front.shown == "completed"
-    assert front.resumed_from == [None, "1.7"]
+    assert page.shown == "completed"
+    assert proxy.resumed_from == [None, "1.7"]
+    assert proxy.preflights > 0
