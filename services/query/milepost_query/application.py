@@ -159,7 +159,10 @@ def create_application(
     )
     app = routed_application(_lifespan(state))
     app.edge = Edge(
-        CrossOrigin(terms.cors_origins), metrics, AccessLog(terms.access_log, frequent=FREQUENT)
+        CrossOrigin(terms.cors_origins),
+        metrics,
+        AccessLog(terms.access_log, frequent=FREQUENT),
+        refused_after_s=terms.refused_after_s,
     )
     app.plain_answers = _plain_answers(state, sources.following)
     _add_error_responses(app)

@@ -1,5 +1,6 @@
 """The edge of the service: what every request passes on its way in, every answer on its way out."""
 
+import asyncio
 from typing import Final
 
 from starlette.responses import Response
@@ -10,6 +11,8 @@ from milepost_query.call import UNKNOWN_ROUTE, Call, Calls, Headers
 from milepost_query.cross_origin import CrossOrigin
 from milepost_query.problems import CONTENT_TOO_LARGE, ProblemError, problem_response
 from milepost_query.request_metrics import RequestMetrics
+
+TOO_MANY_REQUESTS: Final = 429
 
 MAX_BODY_BYTES: Final = 256 * 1024
 """Enough for a batch of ids of the greatest length, were each letter of them escaped twice."""
@@ -42,12 +45,19 @@ class Edge:
     """
 
     def __init__(
-        self, cross_origin: CrossOrigin, metrics: RequestMetrics, access_log: AccessLog
+        self,
+        cross_origin: CrossOrigin,
+        metrics: RequestMetrics,
+        access_log: AccessLog,
+        *,
+        refused_after_s: float,
     ) -> None:
+        """Who asks too much hears so after `refused_after_s`: a flood waits, not the others."""
         self._calls = Calls()
         self._cross_origin = cross_origin
         self._metrics = metrics
         self._access_log = access_log
+        self._refused_after_s = refused_after_s
 
     async def answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Has `app` answer one request."""
@@ -57,6 +67,8 @@ class Edge:
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
+                if call.status == TOO_MANY_REQUESTS:
+                    await asyncio.sleep(self._refused_after_s)
                 message["headers"] = (*message["headers"], *call.limit_headers, *headers)
             await send(message)
 

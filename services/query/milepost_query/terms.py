@@ -34,6 +34,8 @@ class Terms:
         default_factory=lambda: {"status": 500, "requests": 50}
     )
     """What each caller may ask; 0 for without limit."""
+    refused_after_s: float = 0.1
+    """How long the answer is held back that a caller asks too much."""
     max_waits: Bound = HELD_OPEN
     max_streams: Bound = HELD_OPEN
 

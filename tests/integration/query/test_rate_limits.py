@@ -24,7 +24,7 @@ from tests.integration.query.stored_model import StoredModel
 SECOND = {"X-API-Key": "ak_second"}
 RATE_PER_S = 2.0
 QUOTA = 20
-NARROW = Terms(rates_per_s={"status": RATE_PER_S, "requests": 1.0})
+NARROW = Terms(rates_per_s={"status": RATE_PER_S, "requests": 1.0}, refused_after_s=0)
 STATUSES = PATH.replace(f"/{FILE}", "")
 USAGE = f"{PATH.partition('/stores/')[0]}/stores/usage"
 
@@ -85,6 +85,27 @@ async def test_who_asks_too_much_is_refused_until_there_is_enough_again(
     async with asyncio.timeout(60):
         while codes(await ask(asking, 1))[429]:  # noqa: ASYNC110  no event says it
             await asyncio.sleep(0.05)
+
+
+async def test_a_refusal_is_held_back_and_holds_nobody_else_up(
+    redis_server: Server, model: StoredModel, keys_file: Path
+) -> None:
+    await model.put(processing())
+    terms = Terms(rates_per_s={"status": 0.1, "requests": 1.0}, refused_after_s=2)
+    async with running_query(
+        redis_server.address, prefix=model.prefix, api_keys=ApiKeys(keys_file), terms=terms
+    ) as client:
+        allowed = await client.get(PATH, headers=READER)
+        began = time.monotonic()
+        refusal = asyncio.create_task(client.get(PATH, headers=READER))
+        probe = await client.get("/livez")
+        was_held = not refusal.done()
+        refused = await refusal
+        lasted = time.monotonic() - began
+
+    assert (allowed.status_code, probe.status_code, refused.status_code) == (200, 200, 429)
+    assert was_held
+    assert lasted >= 2
 
 
 async def test_one_callers_flood_leaves_the_others_and_its_other_budget_alone(
