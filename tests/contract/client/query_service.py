@@ -97,11 +97,11 @@ def running_query_service(redis_url: str, prefix: str, directory: Path) -> Itera
         yield url
     finally:
         service.terminate()
-        service.wait(10)
+        service.wait(60)
 
 
 def _await_livez(url: str, service: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and service.poll() is None:
         try:
             if httpx.get(f"{url}/livez").is_success:

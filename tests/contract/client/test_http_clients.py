@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,11 +90,12 @@ class World:
 def service(
     redis_server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, RedisLog]]:
-    log = RedisLog(redis_server.address, "mp-contract")
     directory = tmp_path_factory.mktemp("query")
-    with running_query_service(redis_server.address, "mp-contract", directory) as url:
+    with (
+        closing(RedisLog(redis_server.address, "mp-contract")) as log,
+        running_query_service(redis_server.address, "mp-contract", directory) as url,
+    ):
         yield url, log
-    log.close()
 
 
 @pytest.fixture(params=["fake", "fake async", "real", "real async"])
