@@ -1,9 +1,16 @@
 """Files in Redis as a projector leaves them, indexes, counts and log lines included."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
-from milepost_projector.read_model import NO_CHECKPOINT, RedisReadModel
+from milepost_projector.read_model import (
+    NO_CHECKPOINT,
+    ReadModelUnavailableError,
+    RedisReadModel,
+)
 from milepost_projector.slices import Indexed, Slice, SliceWriter, Slot, indexed
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.document import Document, Status
@@ -14,6 +21,8 @@ from milepost_schemas.meta import Meta
 from milepost_schemas.topics import partition_of
 from tests.integration.query.running import ORGANIZATION
 from tests.integration.query.stored_model import now_ms
+
+Answer = TypeVar("Answer")
 
 
 class ProjectedFiles:
@@ -35,7 +44,7 @@ class ProjectedFiles:
         for number in range(self._partitions):
             await self._write(number, SliceWriter(self._place(number)))
         meta = Meta(self._generation, self._partitions, 1).encode()
-        await self._read_model.call("SET", self._keys.meta, meta)
+        await _answered(partial(self._read_model.call, "SET", self._keys.meta, meta))
 
     async def aclose(self) -> None:
         await self._read_model.close()
@@ -93,5 +102,16 @@ class ProjectedFiles:
         after = Checkpoint(offset, now_ms(), offset)
         expected = before.encode() if before else NO_CHECKPOINT
         slice_ = Slice(number, expected, after.encode(), offset, records, commands)
-        assert await self._read_model.write([slice_], [self._place(number)]) == [after.encode()]
+        write = partial(self._read_model.write, [slice_], [self._place(number)])
+        assert await _answered(write) == [after.encode()]
         self._checkpoints[number] = after
+
+
+async def _answered(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """A busy machine may keep Redis from answering in time; what is asked here may be repeated."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await ask()
+            except ReadModelUnavailableError:
+                await asyncio.sleep(0.1)
