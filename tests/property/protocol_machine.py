@@ -171,9 +171,15 @@ class Protocol(RuleBasedStateMachine):
     def lose_the_tail(self, snapshot: int) -> None:
         """Put what Redis held before one of the last rules in the place of what it holds."""
         found = max(0, len(self.snapshots) - 2 - snapshot) if snapshot < 7 else 0
-        # What came after is lost for good: Redis never goes forward to it again.
-        del self.snapshots[found + 1 :]
         self.world.redis.restore(self.snapshots[found])
+
+    @rule(snapshot=numbers, turns=st.integers(0, 40))
+    def lose_the_tail_for_a_while(self, snapshot: int, turns: int) -> None:
+        """Redis goes back, and before long forward again to what it had lost."""
+        newest = self.world.redis.snapshot()
+        self.lose_the_tail(snapshot)
+        self.work([], turns)
+        self.world.redis.restore(newest)
 
     @invariant()
     def a_reader_looks(self) -> None:

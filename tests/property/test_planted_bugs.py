@@ -1,6 +1,7 @@
 """Each bug is one that somebody could write; the state machine finds every one of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -220,6 +221,22 @@ def from_the_groups_offset(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(opener, "decide", decide)
 
 
+def believing_a_redis_that_went_forward(patch: pytest.MonkeyPatch) -> None:
+    published = MemoryReadModel.published
+    publication = Opener._publication
+
+    async def open_at_what_is_stored(
+        self: Opener, partition: projection.Partition, bounds: opening.LogBounds, at: Checkpoint
+    ) -> Publication | None:
+        stored = await published(self._read_model, partition.keys)  # type: ignore[arg-type]
+        opened = await publication(self, partition, replace(bounds, committed=stored), at)
+        if opened is not None:
+            opened.committed = bounds.committed or 0
+        return opened
+
+    patch.setattr(Opener, "_publication", open_at_what_is_stored)
+
+
 def readers_without_a_memory(patch: pytest.MonkeyPatch) -> None:
     judge = Partition._judge
 
@@ -248,6 +265,7 @@ PLANTS: Sequence[Plant] = (
     statuses_of_a_failed_transaction_are_forgotten,
     fetched_for_another_opening,
     from_the_groups_offset,
+    believing_a_redis_that_went_forward,
     readers_without_a_memory,
 )
 

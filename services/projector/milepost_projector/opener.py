@@ -134,6 +134,8 @@ class Opener:
             recovering=checkpoint.is_recovering,
         )
         publication = await self._publication(partition, bounds, checkpoint)
+        if publication is None:
+            return []
         return [Opened(PartitionFold(partition, self._partitions, checkpoint), publication)]
 
     async def _checkpoint(self, partition: Partition, bounds: LogBounds) -> Checkpoint | None:
@@ -162,13 +164,22 @@ class Opener:
 
     async def _publication(
         self, partition: Partition, bounds: LogBounds, checkpoint: Checkpoint
-    ) -> Publication:
-        """The status topic's part; what retention took away unpublished is only said."""
-        published = await self._read_model.published(partition.keys)
-        if published < bounds.beginning:
-            missing = bounds.beginning - published
+    ) -> Publication | None:
+        """The status topic's part, from where it is complete; None if somebody else has moved it.
+
+        What retention took away unpublished is only said.
+        """
+        stored = await self._read_model.published(partition.keys)
+        if stored < bounds.beginning:
+            missing = bounds.beginning - stored
             log.error("statuses_missing", partition=partition.number, records=missing)
-            published = await self._read_model.publish(partition.keys, published, bounds.beginning)
+        # A Redis that was set back and then forward again does not know that older documents were
+        # published meanwhile; up to the group's offset none ever were.
+        published = max(bounds.beginning, min(stored, bounds.committed or 0))
+        if published != stored:
+            moved = await self._read_model.publish(partition.keys, stored, published)
+            if moved != published:
+                return None
         means = Means(self._status_topic, self._read_model, self._consumer.log, self._metrics)
         publication = Publication(partition, means, published, checkpoint)
         publication.committed = bounds.committed or 0
