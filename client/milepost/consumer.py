@@ -106,7 +106,12 @@ class Consumer:
 
     async def __aenter__(self) -> Self:
         await self.log.start()
-        await self._start()
+        try:
+            await self._start()
+        except BaseException:
+            await self._abandon()
+            await self.log.stop()
+            raise
         self._watch = asyncio.create_task(self._watch_progress())
         return self
 
@@ -174,7 +179,8 @@ class Consumer:
                     timeout_ms=int(timeout_s * 1000), max_records=self._max_records
                 )
         except KafkaUnavailableError:
-            pass
+            # It may be refused at once, and the next try would be, too.
+            await asyncio.sleep(timeout_s)
         except OffsetGoneError as error:
             for at in error.__cause__.args[0]:  # type: ignore[union-attr]  # aiokafka names them
                 self.close(at.partition)

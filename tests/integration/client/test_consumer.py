@@ -4,10 +4,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from milepost.admin import create_topics
 from milepost.connection import KafkaSettings
 from milepost.consumer import Consumer
+from milepost.errors import ConsumerError
+from milepost_local.ports import free_port
 from milepost_local.servers import Server
 from milepost_schemas.codec import EncodedRecord
 from milepost_schemas.topics import Topic
@@ -291,3 +294,27 @@ async def test_a_dead_client_is_no_error_while_kafka_is_away(tmp_path: Path, uni
             for tries in (1, 2):
                 assert (await consumer.fetch(0.1)).records == {}
                 assert consumer.rebuilds == tries
+
+
+async def test_a_consumer_that_cannot_start_leaves_no_client_behind(
+    kafka: Server, unique: str
+) -> None:
+    before = asyncio.all_tasks()
+    with pytest.raises(ConsumerError, match="no topic"):
+        async with Consumer(KafkaSettings(bootstrap_servers=kafka.address), unique, None):
+            pass
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_consumer_that_cannot_be_rebuilt_pauses_before_it_tries_again(
+    unique: str,
+) -> None:
+    nowhere = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}")
+    consumer = Consumer(nowhere, unique, unique)
+    consumer._stuck = True
+    consumer._client = AIOKafkaConsumer()
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await consumer.fetch(0.5)
+    assert clock() - began >= 0.5
+    await consumer._abandon()
