@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -11,6 +12,7 @@ from milepost.connection import KafkaSettings
 from milepost.errors import (
     BrokersNotReadyError,
     ConsumerError,
+    KafkaUnavailableError,
     TopicMismatchError,
     TopicRefusedError,
 )
@@ -56,15 +58,18 @@ async def count_partitions(connection: KafkaSettings, topic: str) -> int:
     """How many partitions a topic has.
 
     Raises:
-        KafkaUnavailableError: the brokers do not answer.
-        ConsumerError: there is no such topic, or not all of its partitions have a leader.
+        KafkaUnavailableError: the brokers do not answer, or the topic has no leaders yet.
+        ConsumerError: there is no such topic.
     """
     with kafka_errors(f"describe {topic}"):
         async with _admin_client(connection) as client:
-            present = await _partition_counts(client)
-    if topic not in present:
-        raise ConsumerError(f"there is no topic {topic}; create the topics first")
-    return present[topic]
+            described = await client.describe_topics()
+    present = _led(described)
+    if topic in present:
+        return present[topic]
+    if topic in {each["topic"] for each in described}:
+        raise KafkaUnavailableError(f"{topic} has no leaders yet")
+    raise ConsumerError(f"there is no topic {topic}; create the topics first")
 
 
 async def committed_notes(connection: KafkaSettings, group_id: str, topic: str) -> dict[int, str]:
@@ -108,10 +113,14 @@ async def _admin_client(connection: KafkaSettings) -> AsyncIterator[AIOKafkaAdmi
 
 
 async def _partition_counts(client: AIOKafkaAdminClient) -> dict[str, int]:
+    return _led(await client.describe_topics())
+
+
+def _led(described: Iterable[dict[str, Any]]) -> dict[str, int]:
     """The topics whose partitions all have a leader, with their number of partitions."""
     return {
         topic["topic"]: len(topic["partitions"])
-        for topic in await client.describe_topics()
+        for topic in described
         if not topic["error_code"]
         and all(partition["leader"] >= 0 for partition in topic["partitions"])
     }

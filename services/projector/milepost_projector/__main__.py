@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from contextlib import AsyncExitStack
 from typing import Final
 
 import structlog
@@ -20,6 +21,7 @@ from milepost_projector.logs import configure_logs
 from milepost_projector.memory import settle_memory
 from milepost_projector.metrics import Metrics
 from milepost_projector.opener import Opener
+from milepost_projector.outages import persevere, unless
 from milepost_projector.probes import Probes, serving
 from milepost_projector.progress import Progress
 from milepost_projector.projector import Instruments, Projector
@@ -64,8 +66,15 @@ async def run(settings: Settings, kafka: KafkaSettings) -> None:
     probes = serving(
         Probes(progress, registry), settings.projector_http_host, settings.projector_http_port
     )
-    async with probes, publisher, consumer:
-        partitions = await count_partitions(kafka, settings.events_topic)
+
+    async def count() -> int:
+        return await count_partitions(kafka, settings.events_topic)
+
+    async with probes, publisher, AsyncExitStack() as joining:
+        partitions = await unless(stopping, persevere(count, metrics.not_now))
+        if partitions is None:
+            return
+        await joining.enter_async_context(consumer)
         projector = Projector(
             consumer,
             read_model,

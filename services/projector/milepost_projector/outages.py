@@ -1,8 +1,8 @@
 """Not now: Redis or Kafka is away, so nothing is given up and everything is tried again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -36,6 +36,18 @@ async def persevere(call: Callable[[], Awaitable[T]], report: Report) -> T:
                 log.warning("not_now", reason=str(error), tries=tries + 1)
         tries += 1
         await asyncio.sleep(RETRY_INTERVAL_S)
+
+
+async def unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work comes to, None where the order to stop comes first."""
+    working, told = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.wait([working])
+    return None
 
 
 async def repeat(work: Callable[[], Awaitable[None]], interval_s: float, report: Report) -> None:

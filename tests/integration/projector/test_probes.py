@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 
 from milepost.connection import KafkaSettings
+from milepost_local.ports import free_port
 from milepost_local.providers import own_redis
 from milepost_local.servers import OwnServer, Server
 from milepost_local.settings import LocalSettings
@@ -124,3 +126,17 @@ async def test_a_projector_without_its_redis_is_alive_but_not_ready(
         await projector.until_readiness(is_ready)
         samples = await projector.samples()
     assert samples.sum("milepost_retries_total", system="redis") > 0
+
+
+async def test_a_projector_that_starts_before_kafka_waits_for_it(
+    world: World, tmp_path: Path
+) -> None:
+    nowhere = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}")
+    alone = replace(world, kafka=nowhere)
+    async with projector_process(alone, tmp_path / "projector.log") as projector:
+        await projector.until_readiness(is_without_kafka)
+        assert (await projector.http.get("/livez")).status_code == httpx.codes.OK
+
+
+def is_without_kafka(status: int, body: Any) -> bool:
+    return status == httpx.codes.SERVICE_UNAVAILABLE and "kafka: describe" in body["reason"]

@@ -1,6 +1,6 @@
 import asyncio
 
-from milepost_projector.outages import pause
+from milepost_projector.outages import pause, unless
 
 
 async def test_a_pause_that_is_cut_short_leaves_no_task_behind() -> None:
@@ -12,3 +12,12 @@ async def test_a_pause_that_is_cut_short_leaves_no_task_behind() -> None:
     # The task that waits for the stop ends in the loop's next turn.
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+async def test_an_order_to_stop_ends_work_that_waits_for_kafka() -> None:
+    stopping = asyncio.Event()
+    waiting = asyncio.create_task(unless(stopping, asyncio.sleep(60, "done")))
+    await asyncio.sleep(0)
+    stopping.set()
+    assert await waiting is None
+    assert await unless(asyncio.Event(), asyncio.sleep(0, "done")) == "done"
