@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha1
 from importlib.resources import files
@@ -101,6 +101,7 @@ class RedisReadModel:
         self._sha = sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self._publish_script = (files("milepost_projector") / "publish.lua").read_text()
         self._swap_script = (files("milepost_projector") / "swap.lua").read_text()
+        self._unlink_script = (files("milepost_projector") / "unlink.lua").read_text()
         self._encoder = msgspec.msgpack.Encoder()
 
     async def close(self) -> None:
@@ -161,6 +162,20 @@ class RedisReadModel:
         """Replace a value if it is the expected one; what is stored then."""
         answer = await self.call("EVAL", self._swap_script, 1, key, expected, value)
         return cast("bytes", answer)
+
+    async def unlink(self, names: Sequence[bytes], keep: Collection[int]) -> int:
+        """Remove keys of one hash tag unless a generation is live that is not to be kept.
+
+        Returns:
+            How many there were; -1 where it is, and nothing was removed.
+        """
+        if self._primaries.is_cluster:
+            # The metadata are elsewhere, so what is found there may be over when the keys go.
+            stored: bytes | None = await self.call("GET", self.keys.meta)
+            is_kept = stored is not None and Meta.decode(stored).generation in keep
+            return cast("int", await self.call("UNLINK", *names)) if is_kept else -1
+        keys = [self.keys.meta.encode(), *names]
+        return cast("int", await self.call("EVAL", self._unlink_script, len(keys), *keys, *keep))
 
     async def scan(self, pattern: str) -> AsyncIterator[list[bytes]]:
         """The names of the keys that match, a page at a time; some may come twice."""

@@ -98,6 +98,10 @@ async def test_a_generation_is_removed_from_wherever_its_keys_are(written: Writt
     await generations.begin(2, dict.fromkeys(range(PARTITIONS), 0))
 
     assert {each.next_offset for each in checkpoints.values()} == {1}
+    live = Meta(2, PARTITIONS, 1)
+    await written.model.call("SET", written.model.keys.meta, live.encode())
+    with pytest.raises(OverruledError):
+        await generations.remove({3}, newest=3)
     # Of each partition the checkpoint, the file, and the organization's usage.
     assert await generations.remove({2}, newest=2) == 3 * PARTITIONS
 

@@ -17,7 +17,11 @@ from milepost_projector.projector import Projector
 from milepost_projector.read_model import RedisReadModel
 from milepost_projector.rebuild.command import give_up, report, run
 from milepost_projector.rebuild.course import MissingHistoryError, SetBackError
-from milepost_projector.rebuild.generations import Generations, NoReadModelError
+from milepost_projector.rebuild.generations import (
+    Generations,
+    NoReadModelError,
+    OverruledError,
+)
 from milepost_projector.rebuild.lock import AlreadyRunningError, RebuildLock
 from milepost_schemas.codec import EncodedRecord
 from milepost_schemas.keys import Keys
@@ -237,13 +241,28 @@ def is_stopped(process: subprocess.Popen[bytes]) -> bool:
 async def test_what_is_newer_than_the_removal_is_never_removed(world: World) -> None:
     read_model = RedisReadModel(world.redis_url, Keys(world.name))
     async with world.redis() as redis:
+        await redis.set(read_model.keys.meta, Meta(2, PARTITIONS, 1).encode())
         for generation in (1, 2, 3, 12):
             await redis.set(Keys(world.name).partition(generation, 7).checkpoint, "0 0 0 0 -")
         assert await Generations(read_model).remove([2], 3) == 2
-        left = {key async for key in redis.scan_iter(f"{world.name}:*")}
+        left = {key async for key in redis.scan_iter(f"{world.name}:{{*")}
         await redis.unlink(*left)
     await read_model.close()
     assert left == {f"{world.name}:{{g{number}.p7}}:c".encode() for number in (2, 12)}
+
+
+async def test_what_is_live_again_in_a_redis_that_went_back_is_not_removed(world: World) -> None:
+    read_model = RedisReadModel(world.redis_url, Keys(world.name))
+    checkpoint = Keys(world.name).partition(1, 7).checkpoint
+    async with world.redis() as redis:
+        await redis.set(checkpoint, "0 0 0 0 -")
+        for meta in (Meta(1, PARTITIONS, 1), Meta(12, PARTITIONS, 1), None):
+            await redis.set(read_model.keys.meta, meta.encode() if meta else b"")
+            with pytest.raises(OverruledError):
+                await Generations(read_model).remove([2], 2)
+        assert await redis.exists(checkpoint)
+        await redis.unlink(checkpoint)
+    await read_model.close()
 
 
 async def test_a_redis_that_went_back_behind_the_switch_is_brought_forward(world: World) -> None:

@@ -128,6 +128,9 @@ class Generations:
 
         Returns:
             How many keys that were.
+
+        Raises:
+            OverruledError: one that is not to be kept is live, as after a Redis has gone back.
         """
         removed = 0
         async for page in self.places():
@@ -139,7 +142,10 @@ class Generations:
             for names in doomed.values():
                 for start in range(0, len(names), REMOVED_KEYS):
                     part = names[start : start + REMOVED_KEYS]
-                    removed += await self._read_model.call("UNLINK", *part)
+                    unlinked = await self._read_model.unlink(part, keep)
+                    if unlinked < 0:
+                        raise OverruledError("Redis has gone back to another generation")
+                    removed += unlinked
             on_removed(removed)
         return removed
 
