@@ -12,6 +12,10 @@ SMALL_SIZES = {
     "milepost_projector.projector.DOCUMENTS_IN_MEMORY": 1,
     "milepost_projector.projector.LOAD_KEYS": 1,
     "milepost_projector.publication.MAX_PENDING": 2,
+    "milepost_projector.rebuild.filling.GATHERED_RECORDS": 4,
+    "milepost_projector.rebuild.filling.DOCUMENTS_IN_MEMORY": 1,
+    "milepost_projector.rebuild.filling.LOAD_KEYS": 1,
+    "milepost_projector.rebuild.generations.REMOVED_KEYS": 3,
     "milepost_projector.publication.CHUNK_RECORDS": 2,
 }
 

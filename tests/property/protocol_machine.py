@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from math import ceil
 from typing import Final
 
 from hypothesis import HealthCheck, settings
@@ -12,6 +13,7 @@ from hypothesis.stateful import (
 )
 
 from milepost_schemas.codec import EncodedRecord
+from tests.fixtures.protocol.memory_rebuild import RebuildInMemory
 from tests.fixtures.protocol.memory_redis import Store
 from tests.fixtures.protocol.network import Call
 from tests.fixtures.protocol.owner import Owner
@@ -19,7 +21,10 @@ from tests.fixtures.protocol.records import ODD_KINDS, record_of
 from tests.fixtures.protocol.world import FILES, PARTITIONS, PAUSE_S, World
 
 OWNERS: Final = 3
+REBUILDS: Final = 2
 STEPS: Final = 50
+STEPS_OF_A_REBUILD: Final = 15
+"""Fewer: the rebuild has its course behind it by then, mostly."""
 EXAMPLES: Final = 150
 ROUND: Final = 1_000
 """Examples between which Hypothesis forgets what it has played; its memory grows with them."""
@@ -68,6 +73,13 @@ Burst = tuple[str, int, int, int]
 bursts: Final = st.lists(st.tuples(kinds, numbers, numbers, st.integers(1, 4)), max_size=2)
 
 
+milestones: Final = st.sampled_from(
+    [("batch", 1), ("swap", 1), ("write", 4), ("swap", 2), ("unlink", 0), ("unlink", 0)]
+)
+"""Of a rebuild: before which of its calls of a name it stands still."""
+MOST_TURNS: Final = 150
+
+
 class Protocol(RuleBasedStateMachine):
     """Anything may happen between any two calls of an owner."""
 
@@ -90,9 +102,9 @@ class Protocol(RuleBasedStateMachine):
     def work(self, published: list[Burst], turns: int) -> None:
         """Let all owners go on, turn by turn; one whose call has another fate pauses there."""
         self.publish(published)
-        going = [*self.world.owners]
+        going = self.world.actors
         for _ in range(turns):
-            going = [owner for owner in going if self._go_on(owner)]
+            going = [actor for actor in going if self._go_on(actor)]
 
     @rule(
         published=bursts,
@@ -199,7 +211,7 @@ class Protocol(RuleBasedStateMachine):
         owners = self.world.owners
         return owners[number % len(owners)] if owners else None
 
-    def _go_on(self, owner: Owner, turn: int = 0) -> bool:
+    def _go_on(self, owner: Owner | RebuildInMemory, turn: int = 0) -> bool:
         """Let one call of an owner happen, or time pass; False if that was the end of its work."""
         calls = self.world.network.waited_for(owner.number)
         if not calls:
@@ -210,7 +222,7 @@ class Protocol(RuleBasedStateMachine):
             fate(self.world, call)
             if fate is not answered:
                 return False
-        return owner in self.world.owners
+        return owner in self.world.actors
 
     def _record(self, kind: str, partition: int, file: int) -> EncodedRecord:
         offset = len(self.sent[partition])
@@ -221,21 +233,68 @@ class Protocol(RuleBasedStateMachine):
         return record_of(kind, name, offset)
 
 
+class Rebuilding(Protocol):
+    """As `Protocol`, of a world in which rebuilds are under way."""
+
+    @initialize(owners=st.integers(1, 2), published=bursts, until=milestones)
+    def begin(self, owners: int, published: list[Burst], until: tuple[str, int]) -> None:
+        super().begin(owners, published)
+        self.work([], 60)
+        self.before = self.world.redis.snapshot()
+        self.rebuild([], until, go_on=False)
+
+    @rule(published=bursts, until=milestones, go_on=st.booleans())
+    def rebuild(self, published: list[Burst], until: tuple[str, int], *, go_on: bool) -> None:
+        """Begin a rebuild, or go on with one, alone, up to some point of its course."""
+        self.publish(published)
+        rebuilds = self.world.rebuilds
+        is_there = bool(rebuilds) and (go_on or len(rebuilds) == REBUILDS)
+        going = rebuilds[0] if is_there else self.world.rebuild()
+        name, count = until
+        for _ in range(MOST_TURNS):
+            if any(call.name == name for call in self.world.network.waited_for(going.number)):
+                count -= 1
+            if count < 0 or not self._go_on(going):
+                return
+
+    @rule(
+        name=st.sampled_from(["swap", "swap", "unlink", "batch", "scan", "values", "get"]),
+        fate=fates,
+    )
+    def disturb_a_rebuild(self, name: str, fate: Fate) -> None:
+        self.fates[name] = fate
+
+    @rule(rebuild=numbers)
+    def crash_a_rebuild(self, rebuild: int) -> None:
+        if rebuilds := self.world.rebuilds:
+            self.world.crash(rebuilds[rebuild % len(rebuilds)])
+
+    @rule()
+    def lose_what_was_rebuilt(self) -> None:
+        """Redis goes back behind the first rebuild."""
+        self.world.redis.restore(self.before)
+
+
 def _name(call: Call) -> str:
     return "slices" if call.name == "write" and len(call.effects) > 1 else call.name
 
 
 def check_protocol() -> None:
     """Play as many examples as the profile asks for; without one, always the same few."""
-    wanted = settings().max_examples
-    for _ in range(max(1, wanted // ROUND)):
-        run_state_machine_as_test(Protocol, settings=budget(min(wanted, ROUND)))
+    wanted = max(settings().max_examples, EXAMPLES)
+    for machine, share in ((Protocol, 2), (Rebuilding, 1)):
+        examples = share * wanted // 3
+        for _ in range(ceil(examples / ROUND)):
+            few = budget(machine, min(examples, ROUND))
+            run_state_machine_as_test(
+                machine, settings=settings(few, derandomize=wanted == EXAMPLES)
+            )
 
 
-def budget(examples: int = EXAMPLES) -> settings:
+def budget(machine: type[Protocol], examples: int) -> settings:
     return settings(
-        max_examples=max(examples, EXAMPLES),
-        derandomize=examples <= EXAMPLES,
-        stateful_step_count=STEPS,
+        max_examples=examples,
+        derandomize=True,
+        stateful_step_count=STEPS_OF_A_REBUILD if machine is Rebuilding else STEPS,
         suppress_health_check=[HealthCheck.too_slow],
     )

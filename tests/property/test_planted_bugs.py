@@ -18,13 +18,14 @@ from milepost_projector.publication import Publication
 from milepost_projector.publications import Publications
 from milepost_projector.read_model import NO_CHECKPOINT, ReadModelUnavailableError
 from milepost_projector.slices import Slice
+from milepost_projector.switch import SwitchWatch
 from milepost_query.freshness import Freshness, Partition
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.document import Document
 from milepost_schemas.keys import PartitionKeys
 from tests.fixtures.protocol.memory_clients import MemoryStatusClient
-from tests.fixtures.protocol.memory_read_model import APPLY, PUBLISH, MemoryReadModel
-from tests.property.protocol_machine import Protocol, budget
+from tests.fixtures.protocol.memory_read_model import APPLY, PUBLISH, UNLINK, MemoryReadModel
+from tests.property.protocol_machine import Protocol, Rebuilding, budget
 
 MOST: Final = 400
 """Examples within which each bug is found; mostly it takes a few dozen."""
@@ -247,6 +248,22 @@ def readers_without_a_memory(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Partition, "_judge", forget)
 
 
+def opening_during_a_switch(patch: pytest.MonkeyPatch) -> None:
+    async def never(_: SwitchWatch) -> bool:
+        return False
+
+    patch.setattr(SwitchWatch, "is_under_way", never)
+
+
+def removing_whatever_is_live(patch: pytest.MonkeyPatch) -> None:
+    script = without(UNLINK, "kept == live", "true")
+    patch.setattr(MemoryReadModel, "unlink_script", script)
+
+
+def generation_without_the_groups_notes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(opener, "newest_generation", lambda _: 0)
+
+
 PLANTS: Sequence[Plant] = (
     no_compare_and_set,
     published_before_the_transaction,
@@ -270,13 +287,28 @@ PLANTS: Sequence[Plant] = (
 )
 
 
+OF_THE_SWITCH: Sequence[Plant] = (
+    opening_during_a_switch,
+    removing_whatever_is_live,
+    generation_without_the_groups_notes,
+)
+
+
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
+    assert_it_is_found(Protocol)
+
+
+@pytest.mark.parametrize("plant", OF_THE_SWITCH, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_of_the_switch_is_found(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert_it_is_found(Rebuilding)
+
+
+def assert_it_is_found(machine: type[Protocol]) -> None:
+    first = settings(budget(machine, MOST), phases=[Phase.generate], report_multiple_bugs=False)
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(
-            Protocol,
-            settings=settings(
-                budget(), max_examples=MOST, phases=[Phase.generate], report_multiple_bugs=False
-            ),
-        )
+        run_state_machine_as_test(machine, settings=first)

@@ -150,3 +150,26 @@ async def test_the_published_position_moves_from_the_expected_one_up_to_the_chec
     await written(model, [Slice(0, NO_CHECKPOINT, Checkpoint(5).encode(), 5)])
     assert await model.publish(keys_of(model), expected, reached) == stored
     assert await model.published(keys_of(model)) == stored
+
+
+async def test_keys_are_found_by_their_names_and_removed_while_a_generation_to_keep_is_live(
+    model: ReadModel,
+) -> None:
+    await model.meta(PARTITIONS)
+    await written(model, slices_of_a_full_life(model))
+    keys = keys_of(model)
+    names = [file_name(1), b"unknown"]
+    known = [keys.file("").encode() + file_name(number) for number in (0, 1)]
+    assert await model.call("EXISTS", *known, b"unknown") == 2
+    pages = [page async for page in model.scan(f"{keys.tag}f:*")]
+    assert {*known} <= {each for page in pages for each in page}
+    value, nothing = await model.values(keys, names)
+    assert (value == await model.call("GET", known[1]), nothing) == (True, None)
+    assert await model.unlink([*known, b"unknown"], [2, 3]) == -1
+    assert await model.call("EXISTS", *known) == 2
+    assert await model.unlink([*known, b"unknown"], [3, 1]) == 2
+    assert await model.call("EXISTS", *known) == 0
+
+
+async def test_without_metadata_nothing_is_removed(model: ReadModel) -> None:
+    assert await model.unlink([b"unknown"], [1]) == -1
