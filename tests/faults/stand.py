@@ -34,6 +34,9 @@ from tests.fixtures.running_projector import World, caught_up, live_generation
 ORGANIZATIONS = ("org_0", "org_1", "org_2")
 WATCHED_FILES = 50
 RECOVERS_WITHIN_S = 60.0
+PATIENCE_S = 7 * 86_400
+LIMITS_OF_SILENCE = ("STALLED_AFTER_S", "FAILED_AFTER_S", "QUEUED_FAILED_AFTER_S")
+"""Nobody is accused: what the load says is all that there is to be told."""
 STRIDE = 400
 """Records, about a second's: a fault between two strides comes while much is under way."""
 
@@ -91,6 +94,7 @@ class Stand:
             "PROJECTOR_GROUP": self.world.name,
             "REDIS_URL": self.world.redis_url,
             "REDIS_PREFIX": self.world.name,
+            **dict.fromkeys(LIMITS_OF_SILENCE, str(PATIENCE_S)),
         }
         return {f"MILEPOST_{key}": value for key, value in settings.items()}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -14,11 +15,15 @@ from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.keys import Keys
 from milepost_schemas.meta import Meta
 from milepost_schemas.topics import PARTITIONS
+from tests.faults.campaign.audit import MILEPOST
 from tests.faults.campaign.load import EndlessLoad
 from tests.faults.campaign.readers import RollingReaders
 from tests.faults.stand import Stand
 
 RECOVERS_WITHIN_S = 120.0
+REBUILD = (str(MILEPOST), "rebuild", "--data", "no-stack", "--processes", "1")
+WRONG = re.compile(r"compared, (?!0 differed)")
+"""In what a rebuild says in the end, if the generation that it replaced was damaged."""
 
 
 class Arena:
@@ -31,6 +36,8 @@ class Arena:
         self.projectors = [stand.projector]
         self.crashes: list[str] = []
         """Processes that ended although nobody did anything to them."""
+        self.differing: list[str] = []
+        """What rebuilds found wrong in the generation that was live."""
         self._made = 1
 
     def add_projector(self) -> Process:
@@ -62,6 +69,30 @@ class Arena:
             if projector.pid is None:
                 self.crashes.append(projector.name)
                 projector.launch()
+
+    def launch_rebuild(self) -> Process:
+        self._made += 1
+        rebuild = self.stand.new_rebuild(f"rebuild-{self._made}", *REBUILD)
+        rebuild.launch()
+        return rebuild
+
+    @staticmethod
+    async def has_come_to(stage: str, rebuild: Process) -> None:
+        """Return once a rebuild has said that it is there, or has ended."""
+        async with asyncio.timeout(RECOVERS_WITHIN_S):
+            while rebuild.pid is not None and stage not in rebuild.log.read_text():  # noqa: ASYNC110  a condition has no event
+                await asyncio.sleep(0.01)
+
+    async def finish(self, rebuild: Process) -> None:
+        """Return once a rebuild is done; one that has ended before is begun again."""
+        async with asyncio.timeout(RECOVERS_WITHIN_S):
+            while await rebuild.wait():
+                rebuild.launch()
+        told = rebuild.log.read_text()
+        self.crashes += [rebuild.name] * ("Traceback" in told)
+        self.differing += [
+            f"{rebuild.name}: {line}" for line in told.splitlines() if WRONG.search(line)
+        ]
 
     @property
     def redis_data(self) -> Path:

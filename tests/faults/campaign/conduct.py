@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from random import Random
 
 import httpx
@@ -20,6 +21,8 @@ from tests.faults.stand import Stand, until
 
 OnFault = Callable[[str], None]
 
+AUDITS_EVERY = 10
+"""Reckonings after which `audit verify`, which folds all of the log anew, has its say as well."""
 KEEPS_REDIS = 0.3
 """How often, after a fault, the state of Redis is kept to be put back some time."""
 
@@ -29,12 +32,15 @@ async def conduct(stand: Stand, plan: Plan, seed: int, on_fault: OnFault) -> Rep
     report = Report(seed)
     async with _at_work(stand, seed) as arena:
         reckoning = Reckoning(stand.world, arena.load)
+        settled = count(1)
         lot = Random(seed)  # noqa: S311  the same choices again for the same seed
         try:
             for faults in plan:
                 on_fault(" + ".join(fault.name for fault in faults))
                 if any(fault.rereads for fault in faults):
                     await _settle(arena, reckoning)
+                    if next(settled) % AUDITS_EVERY == 0:
+                        report.lost += await audit(stand)
                     arena.load.resume()
                 await _inject(arena, faults, lot, report)
             on_fault("reckoning")
@@ -98,6 +104,6 @@ def _sum_up(report: Report, arena: Arena, reckoning: Reckoning) -> None:
         "answers_503": arena.readers.answers[httpx.codes.SERVICE_UNAVAILABLE],
         "unanswered": arena.readers.unanswered,
     }
-    report.lost += reckoning.lost
+    report.lost += reckoning.lost + arena.differing
     report.lies += arena.readers.lies
     report.crashes += arena.crashes

@@ -12,6 +12,9 @@ from tests.faults.campaign.arena import Arena
 SESSION_S = 12.0
 """Longer than the group waits for a member."""
 
+COURSE = ("Filling", "Comparing", "is closed", "is live", "Removing")
+"""What a rebuild says when it begins each part of its work."""
+
 Inject = Callable[[Arena, Random], AbstractAsyncContextManager[None]]
 
 
@@ -114,6 +117,37 @@ async def kill_broker(arena: Arena, lot: Random) -> AsyncIterator[None]:
     yield
 
 
+@asynccontextmanager
+async def rebuild(arena: Arena, lot: Random) -> AsyncIterator[None]:  # noqa: ARG001  as the others
+    """A rebuild in the middle of everything, from beginning to end."""
+    rebuild = arena.launch_rebuild()
+    yield
+    await arena.finish(rebuild)
+
+
+@asynccontextmanager
+async def kill_rebuild(arena: Arena, lot: Random) -> AsyncIterator[None]:
+    """Killed somewhere on its way, and gone on with."""
+    rebuild = arena.launch_rebuild()
+    await arena.has_come_to(lot.choice(COURSE), rebuild)
+    rebuild.kill()
+    yield
+    await arena.finish(rebuild)
+
+
+@asynccontextmanager
+async def freeze_rebuild(arena: Arena, lot: Random) -> AsyncIterator[None]:
+    """Frozen somewhere on its way, until the projectors have gone on without it."""
+    rebuild = arena.launch_rebuild()
+    await arena.has_come_to(lot.choice(COURSE), rebuild)
+    arena.send(rebuild, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        arena.send(rebuild, signal.SIGCONT)
+    await arena.finish(rebuild)
+
+
 FAULTS = (
     Fault("kill projector", kill_projector),
     Fault("freeze projector", freeze_projector),
@@ -125,4 +159,7 @@ FAULTS = (
     Fault("hang Redis", hang_redis),
     Fault("fill Redis", fill_redis),
     Fault("kill broker", kill_broker),
+    Fault("rebuild", rebuild, rereads=True, is_long=True),
+    Fault("kill rebuild", kill_rebuild, rereads=True, is_long=True),
+    Fault("freeze rebuild", freeze_rebuild, rereads=True, is_long=True),
 )
