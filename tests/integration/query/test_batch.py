@@ -16,10 +16,24 @@ from milepost_query.terms import Terms
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.document import Document, render_status
 from milepost_schemas.position import Position
-from tests.integration.query.files import FILE, PATH, STORE, completed, deleted, failed, processing
+from tests.integration.query.files import (
+    FILE,
+    PATH,
+    STORE,
+    completed,
+    deleted,
+    failed,
+    processing,
+    retried,
+)
 from tests.integration.query.running import READER, running_query
 from tests.integration.query.stored_model import PARTITIONS, StoredModel, now_ms
-from tests.integration.query.waiting_clients import ANSWERED_WITHIN_S, NEVER_S, until_followed
+from tests.integration.query.waiting_clients import (
+    ANSWERED_WITHIN_S,
+    NEVER_S,
+    one_who_waits,
+    until_followed,
+)
 
 STATUSES = PATH.replace(f"/{FILE}", "")
 
@@ -52,6 +66,11 @@ async def ask(
 async def move_as_of_on(model: StoredModel) -> None:
     for partition in range(PARTITIONS):
         await model.checkpoint(partition, Checkpoint(1, now_ms()))
+
+
+async def change(model: StoredModel, document: Document) -> None:
+    await model.put(document)
+    await model.hint(document)
 
 
 async def settled(model: StoredModel, asking: asyncio.Task[httpx.Response]) -> httpx.Response:
@@ -239,11 +258,11 @@ async def test_a_batch_waits_for_the_end_of_any_or_of_all(
     body = {"until": until_} if until_ else {}
     asking = asyncio.create_task(ask(unpolled, file_ids, 30, **body))
     await until_followed(unpolled, len(file_ids))
+    await change(model, named(processing(revision=8), "file_1"))
 
     for file_id, end in zip(file_ids[:ends], (failed(), completed(), failed()), strict=False):
         assert not asking.done()
-        await model.put(named(end, file_id))
-        await model.hint(end)
+        await change(model, named(end, file_id))
     response = await asking
 
     statuses = [status["status"] for status in response.json()["files"].values()]
@@ -266,18 +285,20 @@ async def test_a_file_that_is_not_there_has_ended(
 
 
 async def test_at_the_deadline_a_batch_is_answered_as_it_is(
-    client: httpx.AsyncClient, model: StoredModel
+    unpolled: httpx.AsyncClient, model: StoredModel
 ) -> None:
-    await model.put(processing())
-    await model.put(named(completed(), "file_1"))
+    for file_id in ("file_1", "file_2"):
+        await model.put(named(processing(), file_id))
+    asking = asyncio.create_task(ask(unpolled, ["file_1", "file_2"], 2, until="all"))
+    await until_followed(unpolled, 2)
+    await change(model, named(completed(), "file_2"))
 
-    began = time.monotonic()
-    response = await ask(client, [FILE, "file_1"], 1)
+    response = await asking
 
-    assert time.monotonic() - began >= 1
+    assert response.elapsed.total_seconds() >= 2
     statuses = [status["status"] for status in response.json()["files"].values()]
     assert statuses == ["processing", "completed"]
-    assert response.headers["preference-applied"] == "wait=1"
+    assert response.headers["preference-applied"] == "wait=2"
 
 
 async def test_a_file_that_is_deleted_meanwhile_has_ended(
@@ -286,7 +307,19 @@ async def test_a_file_that_is_deleted_meanwhile_has_ended(
     await model.put(processing())
     asking = asyncio.create_task(ask(unpolled, [FILE], 30))
     await until_followed(unpolled)
-    await model.put(deleted())
-    await model.hint(deleted())
+    await change(model, deleted())
 
     assert (await asking).json() == {"files": {FILE: "not_found"}}
+
+
+async def test_what_others_were_told_before_ends_no_batch(
+    unpolled: httpx.AsyncClient, model: StoredModel
+) -> None:
+    await model.put(completed())
+    async with one_who_waits(unpolled, completed(), '"1.12"'):
+        await model.put(retried())
+
+        response = await ask(unpolled, [FILE], 1)
+
+    assert response.elapsed.total_seconds() >= 1
+    assert response.json()["files"][FILE]["status"] == "pending"
