@@ -48,7 +48,7 @@ format: install  ## Format the code and sort the imports
 .PHONY: generate
 generate: install  ## Write JSON Schema, AsyncAPI and OpenAPI anew from the code
 	@$(BIN)/python -m milepost_schemas schemas/generated
-	@$(BIN)/python -m milepost_query.openapi_file schemas/generated/openapi.json
+	@$(BIN)/python -m milepost_query.description.openapi_file schemas/generated/openapi.json
 
 .PHONY: pin
 pin: install  ## Pin the newest releases that fit together

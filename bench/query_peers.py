@@ -14,8 +14,8 @@ from fastapi.security import APIKeyHeader
 from redis.asyncio import Redis
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from milepost_query.api_keys import ApiKeys
-from milepost_query.credential import Credential
+from milepost_query.access.api_keys import ApiKeys
+from milepost_query.access.credential import Credential
 from milepost_query.server import UVICORN
 from milepost_schemas.http import ProcessingStatus
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from milepost_local.data_directory import DataDirectory, write_private
-from milepost_query.keys_file import SCOPES, ApiKey, KeysFile, digest
+from milepost_query.access.keys_file import SCOPES, ApiKey, KeysFile, digest
 
 ORGANIZATION_ID = "org_local"
 STORE_ID = "vs_local"

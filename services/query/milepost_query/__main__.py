@@ -9,21 +9,21 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
-from milepost_query.admission import Admission
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.admission import Admission
+from milepost_query.access.api_keys import ApiKeys
+from milepost_query.access.authentication import Authentication
+from milepost_query.access.keys_file import ApiKeysError
+from milepost_query.access.leases import connect_leases
+from milepost_query.access.rate_limits import RateLimits
+from milepost_query.access.token_keys import token_keys
+from milepost_query.access.tokens import NoTokens, SignedTokens, Tokens
 from milepost_query.application import Sources, create_application
-from milepost_query.authentication import Authentication
-from milepost_query.following import Following
-from milepost_query.hints import connect_hints
-from milepost_query.keys_file import ApiKeysError
-from milepost_query.leases import connect_leases
 from milepost_query.logs import configure_logs
-from milepost_query.rate_limits import RateLimits
 from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import BindError, bind, serve
 from milepost_query.settings import QuerySettings
-from milepost_query.token_keys import token_keys
-from milepost_query.tokens import NoTokens, SignedTokens, Tokens
+from milepost_query.waits.following import Following
+from milepost_query.waits.hints import connect_hints
 from milepost_schemas.keys import Keys
 
 _log = structlog.get_logger()

@@ -15,24 +15,26 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from milepost_primaries.snapshot_reads import SnapshotReads
-from milepost_query import file_routes, health, metrics_route, storage_routes
-from milepost_query.access_log import AccessLog
+from milepost_query import file_routes, health, storage_routes
+from milepost_query.access.admission import Admission
+from milepost_query.access.places import Places
 from milepost_query.addresses import FileAddress, plain_path
-from milepost_query.admission import Admission
-from milepost_query.batch_description import STATUSES_PATH
-from milepost_query.batch_route import BatchRoute
-from milepost_query.call import current_call
 from milepost_query.certainty import Certainty
-from milepost_query.cross_origin import CrossOrigin
+from milepost_query.description.batch_description import STATUSES_PATH
+from milepost_query.description.list_description import FILES_PATH
+from milepost_query.description.openapi import describe
+from milepost_query.description.status_description import STATUS_PATH
+from milepost_query.description.stream_description import STREAM_PATH
 from milepost_query.docs_page import add_docs_page
-from milepost_query.edge import MAX_BODY_BYTES, Edge, content_too_large
+from milepost_query.edge import metrics_route
+from milepost_query.edge.access_log import AccessLog
+from milepost_query.edge.call import current_call
+from milepost_query.edge.cross_origin import CrossOrigin
+from milepost_query.edge.edge import MAX_BODY_BYTES, Edge, content_too_large
+from milepost_query.edge.request_metrics import RequestMetrics
 from milepost_query.file_config import Limits
-from milepost_query.file_lists import FileLists
-from milepost_query.following import Following
-from milepost_query.list_description import FILES_PATH
-from milepost_query.list_route import ListRoute
-from milepost_query.openapi import describe
-from milepost_query.places import Places
+from milepost_query.lists.file_lists import FileLists
+from milepost_query.lists.list_route import ListRoute
 from milepost_query.plain_route import PlainRoute
 from milepost_query.positions import Positions
 from milepost_query.problems import (
@@ -45,16 +47,15 @@ from milepost_query.problems import (
     problem_response,
 )
 from milepost_query.read_model import ReadModel
-from milepost_query.request_metrics import RequestMetrics
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.snapshots import Snapshots
-from milepost_query.status_description import STATUS_PATH
 from milepost_query.status_route import StatusRoute
-from milepost_query.stream_description import STREAM_PATH
-from milepost_query.stream_route import StreamRoute
 from milepost_query.terms import DEFAULT_TERMS, Terms
-from milepost_query.waiting import Waiting
-from milepost_query.waiting_for_many import WaitingForMany
+from milepost_query.waits.batch_route import BatchRoute
+from milepost_query.waits.following import Following
+from milepost_query.waits.stream_route import StreamRoute
+from milepost_query.waits.waiting import Waiting
+from milepost_query.waits.waiting_for_many import WaitingForMany
 
 ROUTERS: Final = (
     file_routes.router,

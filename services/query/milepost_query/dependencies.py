@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from milepost_query.access.admission import Admission
+from milepost_query.access.credential import Credential
 from milepost_query.addresses import FileAddress, file_address
-from milepost_query.admission import Admission
 from milepost_query.certainty import Certainty, not_in_store
-from milepost_query.credential import Credential
 from milepost_query.file_config import Limits
 from milepost_query.parameters import FileId, LogPosition, OrganizationId, StoreId
 from milepost_query.positions import Positions

@@ -14,12 +14,12 @@ from milepost_query.dependencies import (
     TheFile,
     TheSnapshots,
 )
-from milepost_query.file_examples import DETAILS, DOCUMENTS, LOGS
+from milepost_query.description.file_examples import DETAILS, DOCUMENTS, LOGS
+from milepost_query.description.openapi_parts import CACHING, FRESHNESS, found, problems
+from milepost_query.description.status_description import DOCUMENT_HEADERS, IF_NONE_MATCH, unchanged
 from milepost_query.layout import Layout
-from milepost_query.openapi_parts import CACHING, FRESHNESS, found, problems
 from milepost_query.problems import FILE_NOT_IN_STORE
 from milepost_query.renderings import file_details, file_log
-from milepost_query.status_description import DOCUMENT_HEADERS, IF_NONE_MATCH, unchanged
 from milepost_schemas.identity import file_key
 from milepost_schemas.logs import MAX_LINES, decode_line
 from milepost_schemas.status_record import encode_status

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from milepost_query.dependencies import TheAdmission, TheReadModel
-from milepost_query.openapi_parts import found, problems
+from milepost_query.description.openapi_parts import found, problems
 from milepost_query.problems import READ_MODEL_NOT_READY, TOKENS_NOT_CHECKED, ProblemError
 from milepost_query.read_model import Survey
 from milepost_query.shared_reads import NotReadyError

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Header, Path
 from pydantic import WithJsonSchema
 
-from milepost_query.openapi_parts import LOG_POSITION, PATH_PARAMETERS
+from milepost_query.description.openapi_parts import LOG_POSITION, PATH_PARAMETERS
 from milepost_schemas.identity import IDENTIFIER_PATTERN
 from milepost_schemas.position import HEADER, POSITION_PATTERN
 

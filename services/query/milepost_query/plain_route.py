@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from milepost_query.addresses import FileAddress
-from milepost_query.call import current_call
+from milepost_query.edge.call import current_call
 from milepost_query.problems import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,

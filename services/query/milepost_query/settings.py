@@ -9,11 +9,11 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from milepost_primaries.url import RedisUrl
-from milepost_query.access_log import Wanted
-from milepost_query.cross_origin import ANY_ORIGIN
+from milepost_query.access.tokens import TokenRules
+from milepost_query.edge.access_log import Wanted
+from milepost_query.edge.cross_origin import ANY_ORIGIN
 from milepost_query.file_config import NO_LIMIT, UPLOAD_CHUNK_BYTES, Limits
 from milepost_query.terms import Bound, Terms
-from milepost_query.tokens import TokenRules
 from milepost_schemas.filetypes import MAX_FILE_BYTES
 from milepost_schemas.keys import DEFAULT_PREFIX
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from milepost_query.versions import Version
+from milepost_query.waits.versions import Version
 from milepost_schemas.document import Document
 from milepost_schemas.record import StatusRecord, decode_record
 

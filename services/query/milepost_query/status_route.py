@@ -5,19 +5,19 @@ from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
+from milepost_query.access.admission import Admission
+from milepost_query.access.credential import Credential
+from milepost_query.access.places import Places
 from milepost_query.addresses import FileAddress
-from milepost_query.admission import Admission
-from milepost_query.call import current_call
 from milepost_query.certainty import Certainty, not_in_store
-from milepost_query.credential import Credential
-from milepost_query.places import Places
+from milepost_query.edge.call import current_call
 from milepost_query.plain_route import refusal
 from milepost_query.positions import Positions
-from milepost_query.preferences import preferred_wait_s
 from milepost_query.problems import METHOD_NOT_ALLOWED, ProblemError
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.status import Headers, Status
-from milepost_query.waiting import Waiting
+from milepost_query.waits.preferences import preferred_wait_s
+from milepost_query.waits.waiting import Waiting
 
 METHODS: Final = ("GET", "HEAD")
 

@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from milepost_query.answers import answer
 from milepost_query.dependencies import Caller, Somebody, TheLimits, TheSnapshots
+from milepost_query.description.openapi_parts import CACHING, FRESHNESS, found
 from milepost_query.file_config import Limits, file_config
-from milepost_query.openapi_parts import CACHING, FRESHNESS, found
 from milepost_query.parameters import OrganizationId
 from milepost_query.storage_usage import read_usage
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from milepost_query.access_log import Wanted
+from milepost_query.access.places import Places
+from milepost_query.access.rate_limits import BudgetName
+from milepost_query.edge.access_log import Wanted
 from milepost_query.file_config import Limits
-from milepost_query.places import Places
-from milepost_query.rate_limits import BudgetName
 
 
 class Bound(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from milepost_query.openapi_file import openapi_text
+from milepost_query.description.openapi_file import openapi_text
 from milepost_schemas.http import ErrorCode
 
 FILE = Path(__file__).parents[3] / "schemas" / "generated" / "openapi.json"

@@ -8,7 +8,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from tests.fixtures.found_redis import FoundRedis
 from tests.fixtures.redis_cluster import RedisCluster
 from tests.fixtures.redis_sentinel import RedisSentinel

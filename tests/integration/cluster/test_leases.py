@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from milepost_query.allowance import Allowance, Budget
-from milepost_query.leases import connect_leases
+from milepost_query.access.allowance import Allowance, Budget
+from milepost_query.access.leases import connect_leases
 from tests.fixtures.redis_cluster import RedisCluster
 from tests.fixtures.redis_sentinel import RedisSentinel
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from milepost_schemas.document import Document
 from tests.fixtures.redis_cluster import RedisCluster, call, until
 from tests.fixtures.redis_sentinel import RedisSentinel

@@ -1,7 +1,7 @@
 import asyncio
 from typing import Any, cast
 
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from milepost_schemas.document import render_status
 from tests.fixtures.found_redis import FoundRedis
 from tests.fixtures.redis_cluster import RedisCluster, call

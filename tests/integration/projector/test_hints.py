@@ -3,7 +3,7 @@ from pathlib import Path
 
 from milepost.connection import KafkaSettings
 from milepost_local.servers import Server
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from milepost_schemas.codec import encode
 from milepost_schemas.events import Event, ProcessingCompleted, StepStarted
 from tests.fixtures.running_projector import World, caught_up, running_projector

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from milepost_local.servers import Server
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from tests.integration.query.projected import ProjectedFiles
 from tests.integration.query.running import KEYS, READER, running_query, write_keys
 from tests.integration.query.stored_model import StoredModel

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as rsa_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from milepost_query.tokens import TokenRules
+from milepost_query.access.tokens import TokenRules
 from tests.integration.query.running import ORGANIZATION
 
 RULES = TokenRules(

@@ -11,18 +11,18 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
-from milepost_query.admission import Admission
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.admission import Admission
+from milepost_query.access.api_keys import ApiKeys
+from milepost_query.access.authentication import Authentication
+from milepost_query.access.leases import connect_leases
+from milepost_query.access.rate_limits import RateLimits
+from milepost_query.access.tokens import Tokens
 from milepost_query.application import Sources, create_application
-from milepost_query.authentication import Authentication
-from milepost_query.following import POLL_EVERY_S, Following
-from milepost_query.hints import connect_hints
-from milepost_query.leases import connect_leases
-from milepost_query.rate_limits import RateLimits
 from milepost_query.read_model import ReadModel, connect, connect_snapshots
 from milepost_query.server import Server, bind
 from milepost_query.terms import DEFAULT_TERMS, Terms
-from milepost_query.tokens import Tokens
+from milepost_query.waits.following import POLL_EVERY_S, Following
+from milepost_query.waits.hints import connect_hints
 from milepost_schemas.keys import Keys
 
 ORGANIZATION = "org_xyz789"

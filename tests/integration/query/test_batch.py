@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from milepost_local.servers import Server
-from milepost_query.api_keys import ApiKeys
-from milepost_query.batch import MAX_FILES
-from milepost_query.edge import MAX_BODY_BYTES
+from milepost_query.access.api_keys import ApiKeys
+from milepost_query.edge.edge import MAX_BODY_BYTES
 from milepost_query.terms import Terms
+from milepost_query.waits.batch import MAX_FILES
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.document import Document, render_status
 from milepost_schemas.position import Position

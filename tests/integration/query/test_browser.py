@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from milepost_local.servers import Server
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from milepost_query.server import bind
 from milepost_query.terms import Terms
 from tests.fixtures.chromium import browsing

@@ -16,7 +16,7 @@ from schemathesis import Case, Response
 from schemathesis.config import SchemathesisConfig
 
 from milepost_local.servers import Server
-from milepost_query.openapi_file import openapi_text
+from milepost_query.description.openapi_file import openapi_text
 from milepost_schemas.http import ErrorEnvelope
 from tests.integration.query.described_service import described_service
 from tests.integration.query.files import STORE, completed, line, processing

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from milepost_local.servers import Server
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from milepost_query.terms import Terms
 from tests.integration.query.files import PATH, processing
 from tests.integration.query.running import READER, running_query

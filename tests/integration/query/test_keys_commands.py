@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from milepost_local.servers import Server
-from milepost_query.api_keys import ApiKeys
-from milepost_query.keys_cli import keys
-from milepost_query.keys_file import KeysFile
+from milepost_query.access.api_keys import ApiKeys
+from milepost_query.access.keys_cli import keys
+from milepost_query.access.keys_file import KeysFile
 from tests.integration.query.files import PATH, processing
 from tests.integration.query.issuer import RULES, key_set, token
 from tests.integration.query.process import query_process

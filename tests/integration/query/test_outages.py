@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from milepost_local.providers import own_redis
 from milepost_local.servers import OwnServer
 from milepost_local.settings import LocalSettings
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from milepost_schemas.document import Document, render_status
 from tests.integration.query.files import FILE, PATH, processing
 from tests.integration.query.running import ORGANIZATION, READER, running_query

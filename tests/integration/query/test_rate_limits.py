@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 
 from milepost_local.ports import free_port
 from milepost_local.servers import Server
-from milepost_query.allowance import Allowance, Budget
-from milepost_query.api_keys import ApiKeys
-from milepost_query.leases import Leases, connect_leases
+from milepost_query.access.allowance import Allowance, Budget
+from milepost_query.access.api_keys import ApiKeys
+from milepost_query.access.leases import Leases, connect_leases
 from milepost_query.terms import Bound, Terms
 from tests.integration.query.files import FILE, PATH, completed, processing
 from tests.integration.query.running import READER, running_query

@@ -13,7 +13,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from milepost_local.servers import Server
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from milepost_schemas.document import Document, render_status
 from tests.fixtures.waiting import until as until_so
 from tests.integration.query.files import completed, deleted, failed, processing, retried

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from milepost_local.servers import Server
-from milepost_query.openapi_file import openapi_text
+from milepost_query.description.openapi_file import openapi_text
 from milepost_schemas.document import Document, FileError
 from tests.integration.query.described_service import described_service
 from tests.integration.query.files import STARTED, STORE, completed, line

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from milepost_query.token_keys import TokenKeys, token_keys
+from milepost_query.access.token_keys import TokenKeys, token_keys
 from tests.integration.query.issuer import key_set
 
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from milepost_local.servers import Server
-from milepost_query.api_keys import ApiKeys
-from milepost_query.token_keys import TokenKeys, token_keys
-from milepost_query.tokens import MAX_TOKEN_BYTES, SignedTokens
+from milepost_query.access.api_keys import ApiKeys
+from milepost_query.access.token_keys import TokenKeys, token_keys
+from milepost_query.access.tokens import MAX_TOKEN_BYTES, SignedTokens
 from tests.integration.query.files import PATH, processing
 from tests.integration.query.issuer import (
     RULES,

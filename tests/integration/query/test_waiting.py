@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from milepost_local.servers import Server
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.document import Document, render_status
 from tests.integration.query.files import PATH, completed, deleted, failed, processing, retried

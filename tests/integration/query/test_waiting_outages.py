@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from milepost_local.providers import own_redis
 from milepost_local.servers import OwnServer, Server
 from milepost_local.settings import LocalSettings
-from milepost_query.api_keys import ApiKeys
+from milepost_query.access.api_keys import ApiKeys
 from milepost_schemas.document import render_status
 from tests.integration.query.files import completed, processing
 from tests.integration.query.process import query_process

@@ -5,8 +5,8 @@ import httpx
 import pytest
 
 from milepost_local.servers import Server
-from milepost_query.api_keys import ApiKeys
-from milepost_query.keys_file import ApiKeysError
+from milepost_query.access.api_keys import ApiKeys
+from milepost_query.access.keys_file import ApiKeysError
 from milepost_schemas.document import Document
 from tests.integration.query.files import FILE, PATH, STORE, processing
 from tests.integration.query.running import KEYS, READER, running_query, write_keys

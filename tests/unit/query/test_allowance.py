@@ -1,4 +1,4 @@
-from milepost_query.allowance import Allowance, Budget, Lease
+from milepost_query.access.allowance import Allowance, Budget, Lease
 
 BUDGET = Budget("status", rate_per_s=5)
 """50 at once, leases of one."""

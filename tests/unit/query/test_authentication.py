@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from milepost_query.api_keys import ApiKeys
-from milepost_query.authentication import Authentication
-from milepost_query.credential import Credential
+from milepost_query.access.api_keys import ApiKeys
+from milepost_query.access.authentication import Authentication
+from milepost_query.access.credential import Credential
+from milepost_query.access.tokens import NoTokens
 from milepost_query.problems import ProblemError
-from milepost_query.tokens import NoTokens
 
 
 @dataclass

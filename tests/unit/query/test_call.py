@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from milepost_query.call import Calls, current_call
+from milepost_query.edge.call import Calls, current_call
 
 
 def request(traceparent: bytes | None = None) -> dict[str, Any]:

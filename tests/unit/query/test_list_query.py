@@ -2,7 +2,7 @@ import tracemalloc
 
 import pytest
 
-from milepost_query.list_query import ListQuery, list_query
+from milepost_query.lists.list_query import ListQuery, list_query
 from milepost_query.problems import ProblemError
 
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from milepost_query.credential import Credential
-from milepost_query.places import Places
+from milepost_query.access.credential import Credential
+from milepost_query.access.places import Places
 from milepost_query.problems import ProblemError
 
 

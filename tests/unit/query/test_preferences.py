@@ -1,6 +1,6 @@
 import pytest
 
-from milepost_query.preferences import preferred_wait_s
+from milepost_query.waits.preferences import preferred_wait_s
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
+from milepost_query.access.tokens import TokenRules
 from milepost_query.settings import QuerySettings
-from milepost_query.tokens import TokenRules
 
 
 def test_a_cluster_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from milepost_query.versions import OLDEST, newest_version, parse_version
+from milepost_query.waits.versions import OLDEST, newest_version, parse_version
 
 
 def test_a_version_is_generation_and_revision() -> None:

@@ -1,0 +1,1 @@
+"""Lists of a store's files, and searches in them."""

@@ -1,0 +1,1 @@
+"""Waiting for news: held requests, streams and batches."""
