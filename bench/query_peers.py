@@ -83,7 +83,7 @@ def naive(redis_url: str, api_keys_file: str) -> FastAPI:
 def main(peer: str, port: str, *arguments: str) -> None:
     """Serves the peer on the port."""
     app = bare(arguments[0].encode()) if peer == "bare" else naive(*arguments)
-    uvicorn.run(app, port=int(port), loop="uvloop", **UVICORN)
+    uvicorn.run(app, port=int(port), loop="uvloop", **{**UVICORN, "http": "httptools"})
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import Any, Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from milepost_query.edge.joined_writes import JoiningProtocol
+
 KEEP_ALIVE_S: Final = 75
 """Longer than the idle time of the usual load balancers, so that they close first."""
 
@@ -21,7 +23,7 @@ GC_THRESHOLD: Final = 20_000
 """New objects between collections: requests in flight are many and leave no cycles behind."""
 
 UVICORN: Final[dict[str, Any]] = {
-    "http": "httptools",
+    "http": JoiningProtocol,
     "ws": "none",
     "interface": "asgi3",
     "access_log": False,
