@@ -123,7 +123,7 @@ class RedisReadModel:
         stored = Meta.decode(value := await self.stored_meta())
         if stored.generation < at_least:
             newest = await self.swap(self.keys.meta, value, stored.forward(ours).encode())
-            stored = Meta.decode(newest)
+            stored = swapped(newest)
         if (stored.partitions, stored.model_version) != (partitions, self.model_version):
             raise ReadModelUnfitError(
                 f"the read model has version {stored.model_version} and {stored.partitions} "
@@ -326,6 +326,13 @@ class RedisReadModel:
     def _forget(self, redis: Redis | None) -> None:
         if redis is not None:
             self._primaries.forget(redis)
+
+
+def swapped(answer: bytes) -> Meta:
+    """The metadata that a swap has left, ReadModelUnavailableError where they vanished before."""
+    if answer == NO_CHECKPOINT:
+        raise ReadModelUnavailableError("Redis lost its metadata between two commands")
+    return Meta.decode(answer)
 
 
 def _client(url: str) -> Redis:

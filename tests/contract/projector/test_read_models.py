@@ -12,6 +12,7 @@ from milepost_projector.read_model import (
     NO_CHECKPOINT,
     ReadModelUnavailableError,
     RedisReadModel,
+    swapped,
 )
 from milepost_projector.slices import Slice
 from milepost_schemas.checkpoint import Checkpoint
@@ -169,6 +170,14 @@ async def test_keys_are_found_by_their_names_and_removed_while_a_generation_to_k
     assert await model.call("EXISTS", *known) == 2
     assert await model.unlink([*known, b"unknown"], [3, 1]) == 2
     assert await model.call("EXISTS", *known) == 0
+
+
+async def test_metadata_that_vanished_before_a_swap_are_asked_for_again_later(
+    model: ReadModel,
+) -> None:
+    answer = await model.swap(model.keys.meta, b"former", b"newer")
+    with pytest.raises(ReadModelUnavailableError):
+        swapped(answer)
 
 
 async def test_without_metadata_nothing_is_removed(model: ReadModel) -> None:
