@@ -155,7 +155,9 @@ class RedisReadModel:
         """The answer to one command, whose keys are all of one hash tag."""
         # A script comes before its key, and so does their number.
         key = command[3] if command[0] == "EVAL" else command[1]
-        async with self._primary(key.decode() if isinstance(key, bytes) else str(key)) as redis:
+        # The tag, which says where the key is, is text; what follows may be anything.
+        name = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
+        async with self._primary(name) as redis:
             return await redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
     async def swap(self, key: str, expected: bytes, value: bytes) -> bytes:

@@ -172,6 +172,10 @@ async def test_keys_are_found_by_their_names_and_removed_while_a_generation_to_k
     assert await model.call("EXISTS", *known) == 0
 
 
+async def test_a_key_of_the_log_may_be_no_text(model: ReadModel) -> None:
+    assert await model.values(keys_of(model), [b"\xff\xfe"]) == [None]
+
+
 async def test_metadata_that_vanished_before_a_swap_are_asked_for_again_later(
     model: ReadModel,
 ) -> None:
