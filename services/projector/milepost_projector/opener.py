@@ -54,7 +54,6 @@ class Opener:
         self.refused: set[int] = set()
         """Partitions whose log is not the one that the read model was built from."""
         self.switches = SwitchWatch(read_model)
-        self._generation = 0
         self._consumer = consumer
         self._read_model = read_model
         self._status_topic = status_topic
@@ -72,7 +71,6 @@ class Opener:
         # A Redis that was wiped or set back may not know the generation that readers have seen.
         known = newest_generation((await self._consumer.notes()).values())
         meta = await self._read_model.meta(self._partitions, at_least=known)
-        self._generation = meta.generation
         self._consumer.note = str(meta.generation)
         if await self.switches.is_under_way() or not await self._still_own(partitions):
             return []
@@ -104,16 +102,17 @@ class Opener:
         now = await self._read_model.meta(self._partitions)
         return opened if now.generation == meta.generation else []
 
-    async def is_overtaken(self) -> bool:
-        """Whether the metadata name another generation than the one that was opened last.
+    async def live_generation(self) -> int | None:
+        """What the metadata name, None where Redis does not say.
 
-        That is so after a switch, and when Redis has lost a switch but not what was written since.
+        Another one than was opened is named after a switch, and when Redis has lost a switch but
+        not what was written since. Not all partitions need to be of the same.
         """
         try:
             stored = await self._read_model.stored_meta()
         except ReadModelUnavailableError:
-            return False
-        return Meta.decode(stored).generation != self._generation
+            return None
+        return Meta.decode(stored).generation
 
     async def _still_own(self, partitions: Sequence[int]) -> bool:
         """Whether the group agrees: an owner that was frozen must not fence its successor."""

@@ -76,6 +76,7 @@ class PartitionFold:
 
     def __init__(self, partition: Partition, partitions: int, checkpoint: Checkpoint) -> None:
         self.number = partition.number
+        self.generation = partition.generation
         self.keys = partition.keys
         self.checkpoint = checkpoint
         """What the newest slice leaves behind; how far the fold is."""

@@ -294,9 +294,10 @@ class Projector:
             self._opener.refused.clear()
 
     async def _follow_generation(self) -> None:
-        """Leave a generation that is not the live one any more."""
-        if self._folds and await self._opener.is_overtaken():
-            for fold in [*self._folds.values()]:
+        """Leave what is of a generation that is not the live one any more."""
+        live = await self._opener.live_generation() if self._folds else None
+        for fold in [*self._folds.values()]:
+            if live is not None and fold.generation != live:
                 self._drop(fold)
 
     async def _open_pending(self, stopping: asyncio.Event) -> None:
