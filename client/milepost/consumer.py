@@ -16,6 +16,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from milepost.admin import committed_notes, count_partitions
 from milepost.connection import KafkaSettings
+from milepost.ending import end
 from milepost.errors import ConsumerError, KafkaUnavailableError, OffsetGoneError
 from milepost.log_reader import LogReader, Record, kafka_errors
 
@@ -117,8 +118,7 @@ class Consumer:
 
     async def __aexit__(self, *_: object) -> None:
         if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
+            await end(self._watch)
         await self._abandon()
         await self.log.stop()
 

@@ -19,7 +19,7 @@ KEEP_ALIVE_S: Final = 75
 FINISH_WITHIN_S: Final = 5
 """What requests in hand get when the process is told to stop."""
 
-GC_THRESHOLD: Final = 20_000
+GC_THRESHOLD: Final = 100_000
 """New objects between collections: requests in flight are many and leave no cycles behind."""
 
 UVICORN: Final[dict[str, Any]] = {

@@ -72,14 +72,11 @@ async def test_an_error_and_its_answer_name_the_same_new_trace(asking: httpx.Asy
         assert answer.headers["traceparent"].split("-")[1] == trace_id
 
 
-async def test_no_answer_may_be_run_sniffed_or_framed(asking: httpx.AsyncClient) -> None:
+async def test_no_answer_may_be_sniffed_and_no_page_framed(asking: httpx.AsyncClient) -> None:
     answers = await everywhere(asking)
 
     assert {answer.headers["x-content-type-options"] for answer in answers.values()} == {"nosniff"}
-    policies = {path: answer.headers["content-security-policy"] for path, answer in answers.items()}
-    docs = policies.pop("/docs")
-    assert "frame-ancestors 'none'" in docs
-    assert set(policies.values()) == {"default-src 'none'; frame-ancestors 'none'"}
+    assert "frame-ancestors 'none'" in answers["/docs"].headers["content-security-policy"]
 
 
 async def test_a_page_of_a_listed_origin_may_read_every_answer(asking: httpx.AsyncClient) -> None:

@@ -56,10 +56,7 @@ async def test_each_answer_tells_what_remains(asking: httpx.AsyncClient) -> None
 
     assert first.headers["ratelimit-policy"] == '"status";q=20;w=10'
     assert first.headers["ratelimit"] == '"status";r=19;t=1'
-    assert first.headers["x-ratelimit-limit"] == "20"
-    assert first.headers["x-ratelimit-remaining"] == "19"
-    assert 0 <= int(first.headers["x-ratelimit-reset"]) - time.time() + 1 <= 60
-    assert int(second.headers["x-ratelimit-remaining"]) < 20
+    assert second.headers["ratelimit"].startswith('"status";r=1')
 
 
 async def test_who_asks_too_much_is_refused_until_there_is_enough_again(
@@ -80,7 +77,9 @@ async def test_who_asks_too_much_is_refused_until_there_is_enough_again(
         "window_s": 10,
     }
     assert error["details"]["retry_after"] >= 1
+    assert refused[-1].headers["x-ratelimit-limit"] == str(QUOTA)
     assert refused[-1].headers["x-ratelimit-remaining"] == "0"
+    assert 0 <= int(refused[-1].headers["x-ratelimit-reset"]) - time.time() + 1 <= 60
     assert refused[-1].headers["ratelimit"].startswith('"status";r=0;t=')
     async with asyncio.timeout(60):
         while codes(await ask(asking, 1))[429]:  # noqa: ASYNC110  no event says it
@@ -196,7 +195,7 @@ async def test_a_read_of_many_statuses_costs_more_than_one(
         answers = [await client.post(STATUSES, json=many, headers=SECOND) for _ in range(6)]
         lasted = time.monotonic() - began
 
-    assert few.headers["x-ratelimit-remaining"] == "99"
+    assert few.headers["ratelimit"].startswith('"status";r=99;')
     # A hundred tokens and those that came back meanwhile, 26 for each.
     assert 3 <= codes(answers)[200] <= (100 + 10 * lasted) // 26
 

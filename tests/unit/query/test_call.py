@@ -45,7 +45,7 @@ def test_the_answer_goes_on_with_the_trace_in_a_span_of_its_own() -> None:
     calls = Calls()
     sent = b"01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-    one, other = (calls.begin(request(sent)).traceparent for _ in range(2))
+    one, other = (calls.begin(request(sent)).traceparent or b"" for _ in range(2))
 
     form = b"00-0af7651916cd43dd8448eb211c80319c-(?!0{16})[0-9a-f]{16}-01"
     assert re.fullmatch(form, one)
@@ -63,3 +63,12 @@ def test_the_current_call_is_the_one_that_began_last() -> None:
     call = Calls().begin(request())
 
     assert current_call() is call
+
+
+def test_an_answer_tells_of_a_trace_only_where_somebody_asked_for_it() -> None:
+    call = Calls().begin(request())
+
+    assert call.traceparent is None
+    trace_id = call.trace_id
+    assert (call.traceparent or b"").split(b"-")[1] == trace_id
+    assert call.trace_id == trace_id

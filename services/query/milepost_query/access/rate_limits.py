@@ -45,10 +45,7 @@ class _Callers:
         self._allowances: dict[str, Allowance] = {}
         quota = int(budget.quota)
         self._step = max(1, quota // STEPS_PER_QUOTA)
-        self._constant: Headers = (
-            (b"ratelimit-policy", f'"{budget.name}";q={quota};w={WINDOW_S}'.encode()),
-            (b"x-ratelimit-limit", b"%d" % quota),
-        )
+        self._policy = (b"ratelimit-policy", f'"{budget.name}";q={quota};w={WINDOW_S}'.encode())
         self._told: tuple[int, int] = (-1, 0)
         self._headers: Headers = ()
 
@@ -61,21 +58,26 @@ class _Callers:
         return allowance
 
     def headers(self, allowance: Allowance, now: float) -> Headers:
-        """By the draft of RateLimit fields, and by the names that were usual before it."""
+        """What every answer tells, by the draft of RateLimit fields."""
         remaining = int(allowance.remaining(now)) // self._step * self._step
         told = (remaining, int(now))
         if told != self._told:
-            self._told, self._headers = told, self._render(remaining, int(now))
+            text = f'"{self.budget.name}";r={remaining};t={self._full_in_s(remaining)}'
+            self._told, self._headers = told, (self._policy, (b"ratelimit", text.encode()))
         return self._headers
 
-    def _render(self, remaining: int, now_s: int) -> Headers:
-        full_in_s = int((self.budget.quota - remaining) / self.budget.rate_per_s) + 1
+    def headers_of_refusal(self, allowance: Allowance, now: float) -> Headers:
+        """The same, and under the names that were usual before the draft."""
+        remaining = int(allowance.remaining(now))
         return (
-            *self._constant,
-            (b"ratelimit", f'"{self.budget.name}";r={remaining};t={full_in_s}'.encode()),
+            *self.headers(allowance, now),
+            (b"x-ratelimit-limit", b"%d" % int(self.budget.quota)),
             (b"x-ratelimit-remaining", b"%d" % remaining),
-            (b"x-ratelimit-reset", b"%d" % (now_s + full_in_s)),
+            (b"x-ratelimit-reset", b"%d" % (int(now) + self._full_in_s(remaining))),
         )
+
+    def _full_in_s(self, remaining: int) -> int:
+        return int((self.budget.quota - remaining) / self.budget.rate_per_s) + 1
 
 
 class RateLimits:
@@ -125,6 +127,7 @@ class RateLimits:
             self._lender.want(allowance, caller)
         call.limit_headers = callers.headers(allowance, now)
         if not is_allowed:
+            call.limit_headers = callers.headers_of_refusal(allowance, now)
             self._refused[budget] += 1
             raise _refusal(callers.budget, allowance.retry_after_s(due, now))
 

@@ -110,14 +110,17 @@ _REQUEST_HEADERS: Final = (
 _LIMIT_HEADERS: Final[Json] = {
     "RateLimit-Policy": header("The budget of the request, its quota `q` and window `w` in s."),
     "RateLimit": header("The same budget: what remains, `r`, and when it is whole again, `t` s."),
+}
+"""Of every answer to a caller who is known, unless its budget has no limit."""
+_REFUSAL_HEADERS: Final[Json] = {
     "X-RateLimit-Limit": header("The quota.", "integer", minimum=1),
     "X-RateLimit-Remaining": header("What remains of it.", "integer", minimum=0),
     "X-RateLimit-Reset": header("When it is whole again, in s since 1970.", "integer", minimum=0),
 }
-"""Of every answer to a caller who is known, unless its budget has no limit."""
+"""Of a refusal for going beyond it."""
 _RESPONSE_HEADERS: Final[Json] = {
     "X-Request-Id": header("Names the request in a support question."),
-    "traceparent": header("W3C trace context: the client's trace, or a new one."),
+    "traceparent": header("W3C trace context: the client's trace, where it sent one."),
 }
 """Of every request and every answer below `/v1`."""
 
@@ -174,6 +177,8 @@ def _complete(path: str, operation: Json) -> None:
     if path.startswith("/v1/"):
         for status, response in operation["responses"].items():
             common = _RESPONSE_HEADERS if status == "401" else _LIMIT_HEADERS | _RESPONSE_HEADERS
+            if status == "429":
+                common = common | _REFUSAL_HEADERS
             response["headers"] = {**response.get("headers", {}), **common}
 
 

