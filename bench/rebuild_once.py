@@ -12,20 +12,20 @@ from milepost_projector.rebuild.target import find_source
 
 
 class Stopwatch:
-    """Times the first lap, which fills nearly everything."""
+    """Times the first lap of filling, which fills nearly everything."""
 
     def __init__(self) -> None:
         self.records = 0
         self.seconds = 0.0
-        self._laps = 0
+        self._is_filling = False
         self._began_at = 0.0
         self._from = 0
 
     def begin(self, what: str, total: int | None) -> None:  # noqa: ARG002  the rebuild's interface
-        self._laps += 1
+        self._is_filling = what == "Filling" and not self.records
 
     def reach(self, done: int) -> None:
-        if self._laps != 1:
+        if not self._is_filling:
             return
         if not self._began_at:
             self._began_at, self._from = time.perf_counter(), done

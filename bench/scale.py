@@ -49,6 +49,7 @@ async def with_files(kafka: str, redis_url: str, files: int, rounds: int) -> flo
     """Events per second where the model holds so many files, a thousand of them at work."""
     async with projection(kafka, redis_url, await new_topic(kafka)) as projector:
         await projector.work_off(lambda: registrations(files, store="vs_resting"))
+        await projector.published()
         rates = [
             await projector.work_off(lambda: interleaved(FEW_FILES, 200, at_once=FEW_FILES))
             for _ in range(rounds)

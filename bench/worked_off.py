@@ -70,6 +70,13 @@ class Projection:
             await asyncio.sleep(POLL_S)
         return total / (time.perf_counter() - started)
 
+    async def published(self) -> None:
+        """Return once the status topic is complete: no earlier work is left then."""
+        names = [Keys(self.prefix).partition(1, number).published for number in range(PARTITIONS)]
+        total = await self.applied()
+        while sum(map(int, filter(None, await self._redis.mget(names)))) < total:  # noqa: ASYNC110  as above
+            await asyncio.sleep(POLL_S)
+
     async def stop(self) -> None:
         for process in self.processes:
             process.terminate()

@@ -19,31 +19,40 @@ class Written(asyncio.Transport):
         self.is_closed = True
 
 
-async def test_a_head_and_the_body_behind_it_are_one_write() -> None:
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n"
+HEAD_OF_A_STREAM = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def test_a_head_and_the_body_behind_it_are_one_write() -> None:
     written = Written()
     joined = JoinedWrites(written)
-    joined.write(b"head")
+    joined.write(HEAD)
     joined.write(b"body")
-    await asyncio.sleep(0)
-    assert written.writes == [b"headbody"]
+    joined.release()
+    assert written.writes == [HEAD + b"body"]
 
 
-async def test_a_head_whose_body_is_still_to_come_goes_out_alone_and_at_once() -> None:
+def test_the_head_and_the_chunks_of_a_stream_go_out_at_once() -> None:
     written = Written()
     joined = JoinedWrites(written)
-    joined.write(b"head")
-    await asyncio.sleep(0)
-    assert written.writes == [b"head"]
-    joined.write(b"chunk")
-    await asyncio.sleep(0)
-    assert written.writes == [b"head", b"chunk"]
+    for chunk in (HEAD_OF_A_STREAM, b"one", b"two"):
+        joined.write(chunk)
+    assert written.writes == [HEAD_OF_A_STREAM, b"one", b"two"]
 
 
-async def test_what_is_held_back_goes_out_before_the_end() -> None:
+def test_a_head_without_a_body_goes_out_at_the_end_of_the_answer() -> None:
     written = Written()
     joined = JoinedWrites(written)
-    joined.write(b"head")
+    joined.write(HEAD)
+    joined.release()
+    joined.write(b"next")
+    assert written.writes == [HEAD, b"next"]
+
+
+def test_what_is_held_back_goes_out_before_the_connection_is_closed() -> None:
+    written = Written()
+    joined = JoinedWrites(written)
+    joined.write(HEAD)
     joined.close()
-    await asyncio.sleep(0)
-    assert written.writes == [b"head"]
+    assert written.writes == [HEAD]
     assert written.is_closed

@@ -5,16 +5,17 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_HAS_A_LENGTH = b"\r\ncontent-length: "
+"""In the head of what is no stream: its body follows at once, or there is none."""
+
 
 class JoinedWrites(asyncio.Transport):
-    """Holds a write back for the one that follows it at once, if any does."""
+    """Holds a head that has a length back for what is written next."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__()
         self._transport = transport
-        self._call_soon = asyncio.get_running_loop().call_soon
         self._held: bytes | None = None
-        self._sending: asyncio.Handle
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401  asyncio's own
         return self._transport.get_extra_info(name, default)
@@ -30,27 +31,35 @@ class JoinedWrites(asyncio.Transport):
 
     def write(self, data: Any) -> None:  # noqa: ANN401  whatever is bytes in the end
         held = self._held
-        if held is None:
+        if held is not None:
+            self._held = None
+            self._transport.write(held + data)
+        elif _HAS_A_LENGTH in data:
             self._held = data
-            self._sending = self._call_soon(self._send)
-            return
-        self._held = None
-        self._sending.cancel()
-        self._transport.write(held + data)
+        else:
+            self._transport.write(data)
 
-    def close(self) -> None:
-        self._send()
-        self._transport.close()
-
-    def _send(self) -> None:
+    def release(self) -> None:
+        """Write what is held back."""
         if self._held is not None:
-            self._sending.cancel()
             held, self._held = self._held, None
             self._transport.write(held)
+
+    def close(self) -> None:
+        self.release()
+        self._transport.close()
 
 
 class JoiningProtocol(HttpToolsProtocol):
     """uvicorn's own, on a transport that joins its writes."""
 
+    _joined: JoinedWrites
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(JoinedWrites(transport))
+        self._joined = JoinedWrites(transport)
+        super().connection_made(self._joined)
+
+    def on_response_complete(self) -> None:
+        # Answers to HEAD have a length and no body.
+        self._joined.release()
+        super().on_response_complete()
