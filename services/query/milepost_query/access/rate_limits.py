@@ -58,19 +58,20 @@ class _Callers:
         return allowance
 
     def headers(self, allowance: Allowance, now: float) -> Headers:
-        """What every answer tells, by the draft of RateLimit fields."""
+        """What every answer tells, by the draft of RateLimit fields: what remains."""
         remaining = int(allowance.remaining(now)) // self._step * self._step
         told = (remaining, int(now))
         if told != self._told:
             text = f'"{self.budget.name}";r={remaining};t={self._full_in_s(remaining)}'
-            self._told, self._headers = told, (self._policy, (b"ratelimit", text.encode()))
+            self._told, self._headers = told, ((b"ratelimit", text.encode()),)
         return self._headers
 
     def headers_of_refusal(self, allowance: Allowance, now: float) -> Headers:
-        """The same, and under the names that were usual before the draft."""
+        """The same and the policy, and both under the names that were usual before the draft."""
         remaining = int(allowance.remaining(now))
         return (
             *self.headers(allowance, now),
+            self._policy,
             (b"x-ratelimit-limit", b"%d" % int(self.budget.quota)),
             (b"x-ratelimit-remaining", b"%d" % remaining),
             (b"x-ratelimit-reset", b"%d" % (int(now) + self._full_in_s(remaining))),

@@ -108,11 +108,13 @@ _REQUEST_HEADERS: Final = (
     header_parameter("traceparent", "W3C trace context; answer and errors go on with its trace."),
 )
 _LIMIT_HEADERS: Final[Json] = {
-    "RateLimit-Policy": header("The budget of the request, its quota `q` and window `w` in s."),
-    "RateLimit": header("The same budget: what remains, `r`, and when it is whole again, `t` s."),
+    "RateLimit": header(
+        "The budget of the request: what remains, `r`, and in how many seconds it is whole, `t`."
+    ),
 }
 """Of every answer to a caller who is known, unless its budget has no limit."""
 _REFUSAL_HEADERS: Final[Json] = {
+    "RateLimit-Policy": header("The same budget: its quota `q`, and its window `w` in s."),
     "X-RateLimit-Limit": header("The quota.", "integer", minimum=1),
     "X-RateLimit-Remaining": header("What remains of it.", "integer", minimum=0),
     "X-RateLimit-Reset": header("When it is whole again, in s since 1970.", "integer", minimum=0),
