@@ -192,7 +192,12 @@ async def test_a_deletion_ends_the_reading_of_a_file_that_hangs(bench: Bench) ->
     async with bench.pipeline(readers=1):
         first = await bench.ingest(odd_files.SAMPLES / "bees.md")
         await bench.log.ended(first)
-        worker = max(psutil.Process().children(), key=lambda child: child.create_time())
+        (worker,) = (
+            child
+            for child in psutil.Process().children()
+            if child.status() != psutil.STATUS_ZOMBIE
+            and "milepost_pipeline.reading_worker" in child.cmdline()
+        )
         worker.send_signal(signal.SIGSTOP)
         hanging = await bench.ingest(odd_files.SAMPLES / "clocks.txt")
         await until(lambda: bool(bench.log.of(hanging, StepStarted)))
