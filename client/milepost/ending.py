@@ -9,8 +9,8 @@ CANCEL_AGAIN_S: Final = 1.0
 async def end(task: asyncio.Task[Any]) -> None:
     """Cancel a task until it has ended.
 
-    A cancellation that comes at the very moment of an answer is lost in the client libraries'
-    `asyncio.wait_for`, as Python 3.11 has it: once would not do.
+    Python 3.11's `asyncio.wait_for`, which libraries may use, can lose a cancellation that comes
+    at the very moment of an answer; then once would not do.
     """
     while not task.done():
         task.cancel()
