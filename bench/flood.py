@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -22,7 +21,7 @@ import uvloop
 
 from bench.load import Load
 from bench.pace import paced
-from bench.query_service import API_KEY, ORGANIZATION, served
+from bench.query_service import API_KEY, ORGANIZATION, served, write_api_keys
 from bench.stored_files import client, documents, status_path, store
 from milepost_local.providers import provide_redis
 from milepost_local.settings import LocalSettings
@@ -77,8 +76,7 @@ async def _service(redis_url: str, directory: Path) -> AsyncIterator[int]:
         for tenant in (ORGANIZATION, FLOODER):
             await store(redis, prefix, _files(tenant))
     keys_file = directory / "api-keys.json"
-    owners = {API_KEY: ORGANIZATION, FLOODING_KEY: FLOODER}
-    keys_file.write_text(json.dumps({"keys": [_entry(*owner) for owner in owners.items()]}))
+    write_api_keys(keys_file, {API_KEY: ORGANIZATION, FLOODING_KEY: FLOODER})
     environment = {
         "MILEPOST_REDIS_URL": redis_url,
         "MILEPOST_REDIS_PREFIX": prefix,
@@ -86,16 +84,6 @@ async def _service(redis_url: str, directory: Path) -> AsyncIterator[int]:
     }
     async with served("milepost_query", environment=environment) as service:
         yield service.port
-
-
-def _entry(key: str, organization_id: str) -> dict[str, object]:
-    return {
-        "key_id": organization_id,
-        "sha256": sha256(key.encode()).hexdigest(),
-        "organization_id": organization_id,
-        "scopes": ["files:read"],
-        "expires_at": None,
-    }
 
 
 def _load(port: int, organization_id: str, key: str) -> Load:

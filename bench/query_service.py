@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +15,7 @@ from milepost_local.ports import free_port
 
 API_KEY: Final = "ak_bench"
 ORGANIZATION: Final = "org_bench"
+OWNERS: Final = {API_KEY: ORGANIZATION}
 START_WITHIN_S: Final = 30
 NEVER_REACHED: Final = "1000000000"
 
@@ -26,16 +27,19 @@ class Service(NamedTuple):
     port: int
 
 
-def write_api_keys(path: Path) -> None:
-    """One key that may read."""
-    entry = {
-        "key_id": "bench",
-        "sha256": sha256(API_KEY.encode()).hexdigest(),
-        "organization_id": ORGANIZATION,
-        "scopes": ["files:read"],
-        "expires_at": None,
-    }
-    path.write_text(json.dumps({"keys": [entry]}))
+def write_api_keys(path: Path, organization_ids: Mapping[str, str] = OWNERS) -> None:
+    """Keys that may read, and whose they are."""
+    entries = [
+        {
+            "key_id": f"bench-{organization_id}",
+            "sha256": sha256(key.encode()).hexdigest(),
+            "organization_id": organization_id,
+            "scopes": ["files:read"],
+            "expires_at": None,
+        }
+        for key, organization_id in organization_ids.items()
+    ]
+    path.write_text(json.dumps({"keys": entries}))
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Real Kafka and real Redis, started once a session, and names that no other test has."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -24,6 +25,13 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("milepost")
+
+
+def pytest_configure() -> None:
+    # A job in the background of a shell inherits SIGINT ignored, and so would every command that a
+    # test interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ from aiokafka.structs import OffsetAndMetadata
 
 from milepost.admin import committed_notes, count_partitions
 from milepost.connection import KafkaSettings
-from milepost.ending import end
 from milepost.errors import ConsumerError, KafkaUnavailableError, OffsetGoneError
 from milepost.log_reader import LogReader, Record, kafka_errors
 
@@ -118,7 +117,8 @@ class Consumer:
 
     async def __aexit__(self, *_: object) -> None:
         if self._watch is not None:
-            await end(self._watch)
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
         await self._abandon()
         await self.log.stop()
 

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from milepost.command_target import CommandSettings, find_kafka
-from milepost.ending import end
 from milepost.printable import one_line
 from milepost.subscription import Change, DeletedFile, FileDocument, Subscription, subscribe
 
@@ -45,18 +44,9 @@ def follow(
                 _print_line(console, change)
 
     try:
-        asyncio.run(_tell_until_interrupted(changes, show))
+        asyncio.run(_tell(changes, show))
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED if once else 0) from None
-
-
-async def _tell_until_interrupted(changes: Subscription, show: Callable[[Change], None]) -> None:
-    telling = asyncio.create_task(_tell(changes, show))
-    try:
-        await asyncio.wait([telling])
-    finally:
-        await end(telling)
-    telling.result()
 
 
 async def _tell(changes: Subscription, show: Callable[[Change], None]) -> None:

@@ -61,6 +61,7 @@ class Primaries:
         self._clients: dict[str, Redis] = {}
         self._discarded: list[Redis] = []
         self._finding = asyncio.Lock()
+        self._is_closed = False
 
     async def of(self, key: str) -> Redis:
         """The primary of a key.
@@ -101,13 +102,16 @@ class Primaries:
                 return
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection. Who asks from now on is refused."""
+        self._is_closed = True
         self._discarded += self._clients.values()
         self._clients, self._shards = {}, []
         await self._close_discarded()
 
     async def _find(self) -> None:
         async with self._finding:
+            if self._is_closed:
+                raise RedisConnectionError("the connections are closed")
             if self._shards:
                 return
             await self._close_discarded()

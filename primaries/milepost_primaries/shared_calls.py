@@ -36,6 +36,12 @@ class SharedCalls(Generic[Q, A]):
             self._start()
         return await future
 
+    async def aclose(self) -> None:
+        """End the calls in hand; who waits for one is cancelled. Nobody may ask any more."""
+        while self._calling is not None:
+            self._calling.cancel()
+            await asyncio.wait([self._calling])
+
     def _start(self) -> None:
         size = min(len(self._waiting), self._at_once)
         asked = [self._waiting.popleft() for _ in range(size)]

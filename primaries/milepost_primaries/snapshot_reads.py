@@ -80,6 +80,11 @@ class SnapshotReads:
             self._values_together, at_once=_AT_ONCE
         )
 
+    async def aclose(self) -> None:
+        """End the reads in hand."""
+        await self._shared.aclose()
+        await self._shared_values.aclose()
+
     async def read(self, groups: Sequence[Group], *, last: str) -> Snapshot:
         """Answer every group, and the value of the key `last` after them all.
 

@@ -41,13 +41,13 @@ async def persevere(call: Callable[[], Awaitable[T]], report: Report) -> T:
 async def unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """What the work comes to, None where the order to stop comes first."""
     working, told = asyncio.create_task(work), asyncio.create_task(stopping.wait())
-    await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
-    if working.done():
-        return working.result()
-    working.cancel()
-    await asyncio.wait([working])
-    return None
+    try:
+        await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        working.cancel()
+        told.cancel()
+        await asyncio.wait([working, told])
 
 
 async def repeat(work: Callable[[], Awaitable[None]], interval_s: float, report: Report) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 import time
+from contextlib import aclosing
 
 import structlog
 import uvloop
@@ -18,8 +19,9 @@ from milepost_query.access.rate_limits import RateLimits
 from milepost_query.access.token_keys import token_keys
 from milepost_query.access.tokens import NoTokens, SignedTokens, Tokens
 from milepost_query.application import Sources, create_application
+from milepost_query.connections import connect, connect_snapshots
 from milepost_query.logs import configure_logs
-from milepost_query.read_model import ReadModel, connect, connect_snapshots
+from milepost_query.read_model import ReadModel
 from milepost_query.server import BindError, bind, serve
 from milepost_query.settings import QuerySettings
 from milepost_query.waits.following import Following
@@ -37,9 +39,9 @@ async def run(settings: QuerySettings, api_keys: ApiKeys, listener: socket.socke
         connect_snapshots(redis_url) as snapshot_reads,
         connect_hints(redis_url) as hints,
         connect_leases(redis_url, settings.redis_prefix, time.time) as leases,
+        aclosing(ReadModel(redis, Keys(settings.redis_prefix))) as read_model,
         asyncio.TaskGroup() as tasks,
     ):
-        read_model = ReadModel(redis, Keys(settings.redis_prefix))
         tokens = accepted_tokens(settings)
         terms = settings.terms
         limits = RateLimits(terms.rates_per_s, leases, time.time)

@@ -1,25 +1,17 @@
-"""The read model in Redis, as a reader sees it. The only module that knows Redis."""
+"""The read model in Redis, as a reader sees it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 import structlog
-from hiredis import pack_command
-from redis.asyncio import BlockingConnectionPool, Connection, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from redis.typing import EncodableT
 
-from milepost_primaries.primaries import Primaries
 from milepost_primaries.scattered_reads import ScatteredReads
-from milepost_primaries.snapshot_reads import SnapshotReads
-from milepost_primaries.url import RedisUrl
 from milepost_query.addresses import FileAddress
+from milepost_query.connections import READ_TIMEOUT_S
 from milepost_query.freshness import Freshness, Highest, Obstacle, Partition
 from milepost_query.layout import Layout, Location
 from milepost_query.shared_reads import Finding, NotReadyError, SharedRead, SharedReads
@@ -27,12 +19,7 @@ from milepost_query.status import Status
 from milepost_schemas.keys import Keys
 from milepost_schemas.meta import Meta
 
-CONNECT_TIMEOUT_S: Final = 0.3
-READ_TIMEOUT_S: Final = 0.5
-"""For all of a read, connecting again included; who waits for the next one waits twice that."""
 INSPECT_INTERVAL_S: Final = 1.0
-PRIMARY_TIMEOUT_S: Final = 0.2
-"""For one of several: the read goes on without it."""
 
 _LAYOUT_READS: Final = 3
 """Reads within one request that may find that the generation has just been switched."""
@@ -50,77 +37,6 @@ class Survey(NamedTuple):
     meta: Meta
     obstacles: dict[int, Obstacle]
     """The partitions that are not answered from."""
-
-
-class _Connection(Connection):
-    """Packs commands in C, at a tenth of the cost. TLS connections keep redis-py's packing."""
-
-    def pack_command(self, *args: EncodableT) -> list[bytes]:
-        return [pack_command(cast("tuple[bytes]", args))]
-
-
-@asynccontextmanager
-async def connect(url: str) -> AsyncIterator[Redis | ScatteredReads]:
-    """The one way to Redis; connects on first use and again whenever it has to.
-
-    There is a single connection to each server, because reads are shared and follow each other. A
-    read that loses it is tried once more: where it was, because a restarted Redis leaves a dead
-    one behind, or where the cluster or the sentinels say that it is now.
-    """
-    address = RedisUrl.parse(url)
-    if address.kind == "single":
-        async with _client(url, retries=1, is_single=True) as redis:
-            yield redis
-        await redis.connection_pool.aclose()
-        return
-    # Only a single connection that is never made again stays with the server whose role was seen,
-    # but pipelines, which only a cluster needs, want one of their own.
-    is_single = address.kind == "sentinel"
-    primaries = Primaries(
-        address,
-        lambda found: _client(found, retries=0, is_single=is_single),
-        answers_within_s=PRIMARY_TIMEOUT_S,
-    )
-    try:
-        yield ScatteredReads(primaries, answers_within_s=PRIMARY_TIMEOUT_S)
-    finally:
-        await primaries.aclose()
-
-
-@asynccontextmanager
-async def connect_snapshots(url: str) -> AsyncIterator[SnapshotReads]:
-    """A way of their own for reads that take longer: a status never waits behind one of them."""
-    address = RedisUrl.parse(url)
-    is_single = address.kind != "cluster"
-    primaries = Primaries(
-        address,
-        lambda found: _client(found, retries=0, is_single=is_single),
-        answers_within_s=PRIMARY_TIMEOUT_S,
-    )
-    try:
-        yield SnapshotReads(primaries, answers_within_s=READ_TIMEOUT_S)
-    finally:
-        await primaries.aclose()
-
-
-def _client(url: str, *, retries: int, is_single: bool) -> Redis:
-    """A client with one connection.
-
-    Reads have a deadline of their own, at half the cost of the client's: a read that is cancelled
-    by it drops the connection, so that no answer is ever taken for another's.
-    """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        connection_class=_Connection,
-        max_connections=1,
-        timeout=CONNECT_TIMEOUT_S,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=None,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
-        protocol=2,
-    )
-    return Redis(connection_pool=pool, single_connection_client=is_single)
 
 
 class ReadModel:
@@ -143,6 +59,10 @@ class ReadModel:
         self._generation = 0
         self._is_reachable = True
         self._defect: str | None = None
+
+    async def aclose(self) -> None:
+        """Ends the reads in hand, so that none goes on behind the back of the connection's end."""
+        await self._reads.aclose()
 
     async def watch(self) -> None:
         """Asks Redis again and again whether it keeps what it is given, until cancelled."""

@@ -13,7 +13,7 @@ from milepost_query.access.tokens import TokenRules
 from milepost_query.edge.access_log import Wanted
 from milepost_query.edge.cross_origin import ANY_ORIGIN
 from milepost_query.file_config import NO_LIMIT, UPLOAD_CHUNK_BYTES, Limits
-from milepost_query.terms import Bound, Terms
+from milepost_query.terms import HELD_OPEN, RATES_PER_S, Bound, Terms
 from milepost_schemas.filetypes import MAX_FILE_BYTES
 from milepost_schemas.keys import DEFAULT_PREFIX
 
@@ -59,17 +59,17 @@ class QuerySettings(BaseSettings):
     """Origins whose pages may ask, separated by commas; `*` alone for every one."""
     access_log: Wanted = "few"
     """Which requests get a line in the log: `off` none, `few` all but status reads and probes."""
-    status_rate_per_s: float = Field(default=500, ge=0)
+    status_rate_per_s: float = Field(default=RATES_PER_S["status"], ge=0)
     """Reads of a status that each caller may make per second, ten times that at once; 0: no limit.
     A read of many statuses counts as one and one more for each 20."""
-    request_rate_per_s: float = Field(default=50, ge=0)
+    request_rate_per_s: float = Field(default=RATES_PER_S["requests"], ge=0)
     """All other requests that each caller may make per second, ten times that at once."""
-    max_waits: int = Field(default=10_000, gt=0)
+    max_waits: int = Field(default=HELD_OPEN.in_all, gt=0)
     """Waiting requests of one process."""
-    max_waits_per_caller: int = Field(default=1_000, gt=0)
-    max_streams: int = Field(default=10_000, gt=0)
+    max_waits_per_caller: int = Field(default=HELD_OPEN.per_caller, gt=0)
+    max_streams: int = Field(default=HELD_OPEN.in_all, gt=0)
     """Open streams of one process."""
-    max_streams_per_caller: int = Field(default=1_000, gt=0)
+    max_streams_per_caller: int = Field(default=HELD_OPEN.per_caller, gt=0)
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65_535)
     """0 takes any free port and logs which."""

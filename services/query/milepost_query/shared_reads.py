@@ -116,6 +116,12 @@ class SharedReads:
                 self._start()
         return self._next
 
+    async def aclose(self) -> None:
+        """Ends the reads in hand; who waits for one is cancelled."""
+        while self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+
     def _start(self) -> None:
         self._reading = asyncio.get_running_loop().create_task(self._read_on())
         self._reading.add_done_callback(self._end)

@@ -48,7 +48,7 @@ class StatusRoute:
         try:
             caller = self._admit(address, scope["method"], headers)
             if b"milepost-position" in headers:
-                await self._positions.reach(headers[b"milepost-position"].decode("latin-1"))
+                await self._positions.reach_sent(headers)
             wait_s = preferred_wait_s(scope["headers"]) if b"prefer" in headers else None
             if wait_s is None:
                 status, freshness = await self._certainty.read(address)

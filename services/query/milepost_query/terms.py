@@ -18,6 +18,7 @@ class Bound(NamedTuple):
 
 
 HELD_OPEN: Final = Bound(in_all=10_000, per_caller=1_000)
+RATES_PER_S: Final[Mapping[BudgetName, float]] = {"status": 500, "requests": 50}
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,7 @@ class Terms:
     """Origins whose pages may ask; `*` alone for every one."""
     access_log: Wanted = "few"
     """Which requests get a line in the log."""
-    rates_per_s: Mapping[BudgetName, float] = field(
-        default_factory=lambda: {"status": 500, "requests": 50}
-    )
+    rates_per_s: Mapping[BudgetName, float] = field(default_factory=lambda: RATES_PER_S)
     """What each caller may ask; 0 for without limit."""
     refused_after_s: float = 0.1
     """How long the answer is held back that a caller asks too much."""

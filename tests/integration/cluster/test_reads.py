@@ -15,7 +15,8 @@ from milepost_primaries.primaries import Primaries
 from milepost_primaries.scattered_reads import ScatteredReads
 from milepost_primaries.url import RedisUrl
 from milepost_query.access.api_keys import ApiKeys
-from milepost_query.read_model import ReadModel, connect
+from milepost_query.connections import connect
+from milepost_query.read_model import ReadModel
 from milepost_query.shared_reads import NotReadyError
 from milepost_schemas.document import Document
 from tests.fixtures.found_redis import FoundRedis

@@ -7,8 +7,11 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from milepost_local.servers import Server
+from milepost_local.providers import own_redis
+from milepost_local.servers import OwnServer, Server
+from milepost_local.settings import LocalSettings
 from milepost_query.access.api_keys import ApiKeys
+from tests.integration.query.files import processing
 from tests.integration.query.projected import ProjectedFiles
 from tests.integration.query.running import KEYS, READER, running_query, write_keys
 from tests.integration.query.stored_model import StoredModel
@@ -60,3 +63,20 @@ async def client(
         redis_server.address, prefix=model.prefix, api_keys=api_keys
     ) as http_client:
         yield http_client
+
+
+@pytest.fixture
+async def own_server(tmp_path: Path) -> AsyncIterator[OwnServer]:
+    server = own_redis(tmp_path, LocalSettings())
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def own_model(own_server: OwnServer) -> AsyncIterator[StoredModel]:
+    async with Redis.from_url(own_server.address) as redis:
+        model = StoredModel(redis, "mp")
+        await model.begin()
+        await model.put(processing())
+        yield model

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from milepost_query.access.leases import connect_leases
 from milepost_query.access.rate_limits import RateLimits
 from milepost_query.access.tokens import Tokens
 from milepost_query.application import Sources, create_application
-from milepost_query.read_model import ReadModel, connect, connect_snapshots
+from milepost_query.connections import connect, connect_snapshots
+from milepost_query.read_model import ReadModel
 from milepost_query.server import Server, bind
 from milepost_query.terms import DEFAULT_TERMS, Terms
 from milepost_query.waits.following import POLL_EVERY_S, Following
@@ -66,8 +67,8 @@ async def application(
         connect_snapshots(redis_url) as snapshot_reads,
         connect_hints(redis_url) as hints,
         connect_leases(redis_url, prefix, time.time) as leases,
+        aclosing(ReadModel(redis, Keys(prefix))) as read_model,
     ):
-        read_model = ReadModel(redis, Keys(prefix))
         limits = RateLimits(terms.rates_per_s, leases, time.time)
         admission = Admission(Authentication(api_keys, time.time, tokens), limits)
         following = Following(read_model, hints, poll_every_s=poll_every_s)

@@ -8,9 +8,10 @@ import pytest
 
 from milepost_local.servers import Server
 from milepost_primaries.snapshot_reads import Group, Snapshot, SnapshotReads
+from milepost_query.connections import connect, connect_snapshots
 from milepost_query.lists.file_lists import FileLists, Window
 from milepost_query.lists.newest import StoreFiles
-from milepost_query.read_model import ReadModel, connect, connect_snapshots
+from milepost_query.read_model import ReadModel
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.snapshots import Snapshots
 from milepost_schemas.http import FileList

@@ -2,38 +2,17 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
-from redis.asyncio import Redis
 
-from milepost_local.providers import own_redis
 from milepost_local.servers import OwnServer
-from milepost_local.settings import LocalSettings
 from milepost_query.access.api_keys import ApiKeys
 from milepost_schemas.document import Document, render_status
 from tests.integration.query.files import FILE, PATH, processing
 from tests.integration.query.running import ORGANIZATION, READER, running_query
 from tests.integration.query.stored_model import StoredModel
-
-
-@pytest.fixture
-async def own_server(tmp_path: Path) -> AsyncIterator[OwnServer]:
-    server = own_redis(tmp_path, LocalSettings())
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def own_model(own_server: OwnServer) -> AsyncIterator[StoredModel]:
-    async with Redis.from_url(own_server.address) as redis:
-        model = StoredModel(redis, "mp")
-        await model.begin()
-        await model.put(processing())
-        yield model
 
 
 async def ask(client: httpx.AsyncClient) -> int:

@@ -273,20 +273,26 @@ async def test_a_slow_reader_gets_the_newest_state_and_no_backlog(
 
 READ_BY_HTTPX = """\
 import httpx, sys
-with httpx.stream("GET", sys.argv[1], headers={"X-API-Key": sys.argv[2]}, timeout=60) as response:
+with httpx.stream("GET", sys.argv[1], headers={"X-API-Key": "ak_reader"}, timeout=60) as response:
     for line in response.iter_lines():
         print(line, flush=True)
 """
 
+READERS = {
+    "curl": ["curl", "-sN", "-H", "X-API-Key: ak_reader"],
+    "httpx": [sys.executable, "-c", READ_BY_HTTPX],
+}
 
-async def test_curl_reads_a_stream_as_it_comes(
-    client: httpx.AsyncClient, model: StoredModel
+
+@pytest.mark.parametrize("name", READERS)
+async def test_another_process_reads_a_stream_as_it_comes(
+    name: str, client: httpx.AsyncClient, model: StoredModel
 ) -> None:
+    program, *options = READERS[name]
+    if shutil.which(program) is None:
+        pytest.skip(f"there is no {program} on this machine")
     await model.put(processing())
-    url = f"{client.base_url}{STREAM}"
-    command = ["curl", "-sN", "-H", "X-API-Key: ak_reader", url]
-    if shutil.which("curl") is None:
-        command = [sys.executable, "-c", READ_BY_HTTPX, url, "ak_reader"]
+    command = [program, *options, f"{client.base_url}{STREAM}"]
     reader = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert reader.stdout is not None
     async with asyncio.timeout(60):

@@ -6,11 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from milepost_local.providers import own_redis
 from milepost_local.servers import OwnServer, Server
-from milepost_local.settings import LocalSettings
 from milepost_query.access.api_keys import ApiKeys
+from milepost_query.waits.subscription import Ears, Subscription
 from milepost_schemas.document import render_status
 from tests.integration.query.files import completed, processing
 from tests.integration.query.process import query_process
@@ -18,23 +18,6 @@ from tests.integration.query.running import running_query
 from tests.integration.query.stored_model import StoredModel
 from tests.integration.query.streams import Stream, streaming
 from tests.integration.query.waiting_clients import listeners, one_who_waits, until, waiting
-
-
-@pytest.fixture
-async def own_server(tmp_path: Path) -> AsyncIterator[OwnServer]:
-    server = own_redis(tmp_path, LocalSettings())
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def own_model(own_server: OwnServer) -> AsyncIterator[StoredModel]:
-    async with Redis.from_url(own_server.address) as redis:
-        model = StoredModel(redis, "mp")
-        await model.begin()
-        await model.put(processing())
-        yield model
 
 
 @pytest.fixture
@@ -102,6 +85,20 @@ async def test_outages_leak_no_connection(
         return not await redis.client_list(_type="pubsub")
 
     await until(is_alone)
+
+
+async def test_a_lost_subscription_is_not_connected_again(own_server: OwnServer) -> None:
+    async with Redis.from_url(own_server.address) as redis:
+        subscription = Subscription(redis, Ears(lambda _: None, lambda _: None))
+        await subscription.connect()
+        own_server.kill()
+        await own_server.start()
+        await redis.connection_pool.disconnect()
+        for channel in ("one", "two"):
+            with pytest.raises(RedisConnectionError):
+                await subscription.want({channel})
+
+        assert len(await redis.client_list()) == 1
 
 
 async def test_the_end_of_the_service_ends_waits_and_streams_at_once(

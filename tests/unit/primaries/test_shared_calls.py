@@ -103,3 +103,15 @@ async def test_a_call_that_is_cancelled_leaves_nobody_waiting() -> None:
     assert asked.cancelled()
     calls.error = None
     assert await asyncio.gather(*calls.ask(2)) == [20]
+
+
+async def test_no_call_goes_on_after_the_end() -> None:
+    calls = Calls(at_once=1)
+    asking = calls.ask(1, 2)
+    await turn()
+
+    await calls.shared.aclose()
+    calls.go_on.set()
+    await turn()
+
+    assert all(task.cancelled() for task in asking)

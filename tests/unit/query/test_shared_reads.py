@@ -91,3 +91,17 @@ async def test_a_cancelled_request_leaves_the_others_alone() -> None:
     assert await other == b"b"
     with pytest.raises(asyncio.CancelledError):
         await cancelled
+
+
+async def test_no_read_goes_on_after_the_end() -> None:
+    recorded = RecordedReads()
+    asking = [asyncio.create_task(recorded.ask("a"))]
+    await settle()
+    asking.append(asyncio.create_task(recorded.ask("b")))
+    await settle()
+
+    await recorded.shared.aclose()
+    await settle()
+
+    assert all(task.cancelled() for task in asking)
+    assert all(answer.done() for answer in recorded.answers)

@@ -15,7 +15,8 @@ from milepost_query.layout import Layout, Location
 from milepost_query.read_model import ReadModel
 from milepost_query.shared_reads import Finding, NotReadyError
 from milepost_query.status import Status
-from milepost_query.waits.hints import Ears, Hints
+from milepost_query.waits.hints import Hints
+from milepost_query.waits.subscription import Ears
 from milepost_schemas.identity import file_key
 
 POLL_EVERY_S: Final = 1.0

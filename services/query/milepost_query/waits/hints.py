@@ -2,36 +2,24 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Set
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from milepost_primaries.primaries import Primaries
 from milepost_primaries.url import RedisUrl
+from milepost_query.waits.subscription import CONNECT_TIMEOUT_S, Ears, Subscription
 
-CONNECT_TIMEOUT_S: Final = 1.0
 CHECK_EVERY_S: Final = 1.0
 """Between two looks at what is lost; each sends a ping, which a living primary answers."""
-SILENT_FOR_S: Final = 5.0
-"""A connection on which not even a ping is answered is dead."""
 
 _log = structlog.get_logger()
-
-
-class Ears(NamedTuple):
-    """Who is told. A hint is only a hint: whoever hears it reads, and may never hear it."""
-
-    on_hint: Callable[[bytes], None]
-    """With the keys of files that have changed, separated by spaces."""
-    on_subscribed: Callable[[str], None]
-    """With a channel whose hints are heard from now on; those before may have been lost."""
 
 
 @asynccontextmanager
@@ -65,7 +53,7 @@ class Hints:
         self._primaries = primaries
         self._wanted: Set[str] = frozenset()
         self._changed = asyncio.Event()
-        self._subscriptions: dict[Redis, _Subscription] = {}
+        self._subscriptions: dict[Redis, Subscription] = {}
         self._is_lost = False
 
     @property
@@ -106,12 +94,12 @@ class Hints:
             self._subscriptions.pop(redis).end()
         for redis, channels in by_primary.items():
             if redis not in self._subscriptions:
-                subscription = _Subscription(redis, ears)
+                subscription = Subscription(redis, ears)
                 self._subscriptions[redis] = subscription
                 subscription.task = tasks.create_task(self._listen(redis, subscription))
             await self._subscriptions[redis].want(channels)
 
-    async def _listen(self, redis: Redis, subscription: "_Subscription") -> None:
+    async def _listen(self, redis: Redis, subscription: Subscription) -> None:
         try:
             await subscription.connect()
             self._report(None)
@@ -132,66 +120,3 @@ class Hints:
                 _log.info("hints_heard_again")
             else:
                 _log.warning("hints_lost", error=type(error).__name__)
-
-
-class _Subscription:
-    """The channels of one primary, on one connection."""
-
-    task: asyncio.Task[None]
-
-    def __init__(self, redis: Redis, ears: Ears) -> None:
-        self._connection = redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-        self._ears = ears
-        self._wanted: Set[str] = frozenset()
-        self._asked: Set[str] = frozenset()
-        self._is_connected = False
-        self.heard: set[str] = set()
-
-    async def want(self, channels: Set[str]) -> None:
-        """Asks for what is missing, and for a sign of life."""
-        self._wanted = channels
-        if self._is_connected:
-            await self._ask()
-            await self._connection.send_command("PING")
-
-    async def connect(self) -> None:
-        """Raises RedisError, OSError."""
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await self._connection.connect()
-        self._is_connected = True
-
-    async def listen(self) -> None:
-        """Hears until the connection is lost. Raises RedisError, OSError."""
-        await self._ask()
-        while True:
-            push = await self._connection.read_response(timeout=SILENT_FOR_S)
-            if push is None:
-                raise RedisConnectionError("the primary is silent")
-            self._take(push)
-
-    async def disconnect(self) -> None:
-        self._is_connected = False
-        await self._connection.disconnect(nowait=True)
-
-    def end(self) -> None:
-        self.task.cancel()
-
-    async def _ask(self) -> None:
-        # One channel a command: on a cluster each is of another slot.
-        missing, superfluous = self._wanted - self._asked, self._asked - self._wanted
-        self._asked = self._wanted
-        self.heard -= superfluous
-        for channel in missing:
-            await self._connection.send_command("SSUBSCRIBE", channel)
-        for channel in superfluous:
-            await self._connection.send_command("SUNSUBSCRIBE", channel)
-
-    def _take(self, push: object) -> None:
-        match push:
-            case [b"smessage", _, bytes(file_keys)]:
-                self._ears.on_hint(file_keys)
-            case [b"ssubscribe", bytes(channel), _]:
-                self.heard.add(channel.decode())
-                self._ears.on_subscribed(channel.decode())
-            case [b"sunsubscribe", bytes(channel), _] if channel.decode() in self._asked:
-                raise RedisConnectionError("the slot of a channel has moved")
