@@ -13,7 +13,7 @@ from milepost_auditor.partition_fold import PartitionFold
 from milepost_auditor.read_model import Positions, RedisReadModel
 from milepost_auditor.statuses import StatusComparison
 from milepost_auditor.targets import Target
-from milepost_auditor.topic_reader import TopicReader, written_end
+from milepost_auditor.topic_reader import TopicReader
 from milepost_schemas.checkpoint import Checkpoint
 from milepost_schemas.meta import Meta
 
@@ -25,6 +25,8 @@ class Job(NamedTuple):
     meta: Meta
     number: int
     positions: Positions
+    statuses_end: int
+    """In the status topic, which is read as far."""
     dead_letters: DeadLetters
     names: Sequence[bytes]
     """The partition's keys in Redis."""
@@ -97,10 +99,9 @@ class _PartitionAudit:
 
     def _read_statuses(self) -> StatusComparison:
         target, number = self._job.target, self._job.number
-        name = target.names.status_topic
-        end = written_end(target.kafka, name, number)
-        with TopicReader(target.kafka, name, number) as topic:
-            records = (record for batch in topic.up_to(end) for record in batch)
+        with TopicReader(target.kafka, target.names.status_topic, number) as topic:
+            batches = topic.up_to(self._job.statuses_end)
+            records = (record for batch in batches for record in batch)
             return StatusComparison(number, self._job.meta.generation, records, self._findings)
 
     def _compare(self) -> None:
@@ -144,11 +145,12 @@ class _PartitionAudit:
 
     def _judge_statuses_ahead(self) -> None:
         """Go as far as the records of the status topic do."""
-        self._statuses.judge_unreached(self._log.bounds()[1])
-        self._fold_to(max(self._statuses.ahead, default=-1) + 1)
+        if self._statuses.ahead:
+            self._statuses.judge_unreached(self._log.bounds()[1])
+            self._fold_to(max(self._statuses.ahead, default=-1) + 1)
 
     def _check_log(self) -> None:
-        beginning, end = self._log.beginning, self._log.bounds()[1]
+        beginning, end = self._log.beginning, self._log.end
         reached = self._checkpoint.next_offset
         if beginning:
             raise NotComparableError(

@@ -10,7 +10,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from milepost.connection import KafkaSettings
 from milepost.errors import ConsumerError, KafkaUnavailableError, MilepostError
 
-BATCH_RECORDS: Final = 5_000
+BATCH_RECORDS: Final = 1_000
+"""So few that they are still in the processor's caches when they are folded."""
 POLL_S: Final = 0.02
 PATIENCE_S: Final = 15.0
 """For as long, brokers may answer nothing at all."""
@@ -60,8 +61,8 @@ def new_consumer(connection: KafkaSettings, isolation_level: str = "read_committ
     )
 
 
-def written_end(connection: KafkaSettings, topic: str, partition: int) -> int:
-    """The offset after everything that was written, committed or not.
+def written_ends(connection: KafkaSettings, topic: str, partitions: int) -> list[int]:
+    """The offset after everything that was written to each partition, committed or not.
 
     A transaction is committed a little before its records become visible.
 
@@ -71,7 +72,7 @@ def written_end(connection: KafkaSettings, topic: str, partition: int) -> int:
     """
     consumer = new_consumer(connection, "read_uncommitted")
     try:
-        return _bounds(consumer, TopicPartition(topic, partition))[1]
+        return [_bounds(consumer, TopicPartition(topic, n))[1] for n in range(partitions)]
     finally:
         consumer.close()
 
@@ -104,6 +105,8 @@ class TopicReader:
     def __init__(self, connection: KafkaSettings, topic: str, partition: int) -> None:
         self.position = 0
         self.beginning = 0
+        self.end = 0
+        """Of what was there when the reader was opened."""
         self._name = f"{topic} {partition}"
         self._ahead: list[Record] = []
         self._end: int | None = None
@@ -112,7 +115,7 @@ class TopicReader:
 
     def __enter__(self) -> Self:
         try:
-            self.beginning, _ = self.bounds()
+            self.beginning, self.end = self.bounds()
         except MilepostError:
             self._consumer.close()
             raise
@@ -161,8 +164,11 @@ class TopicReader:
             yield below
 
     def to_the_end(self) -> Iterator[list[Record]]:
-        """All records up to the end of the partition as it is when it is met."""
-        while self._end is None:
+        """All records up to the end of the partition as it is when it is met.
+
+        None are looked for in a partition that was empty when the reader was opened.
+        """
+        while self._end is None and self.beginning < self.end:
             yield self._next(BATCH_RECORDS)
 
     def _next(self, wanted: int) -> list[Record]:

@@ -11,7 +11,7 @@ from milepost_auditor.partition_audit import Job
 from milepost_auditor.read_model import Positions, RedisReadModel
 from milepost_auditor.report import Report
 from milepost_auditor.targets import Target
-from milepost_auditor.topic_reader import TopicReader, count_partitions
+from milepost_auditor.topic_reader import TopicReader, count_partitions, written_ends
 from milepost_auditor.workers import OnProgress, audit_partitions
 from milepost_schemas.fold import MODEL_VERSION
 from milepost_schemas.meta import Meta
@@ -48,6 +48,7 @@ def verify(target: Target, wanted: Wanted, on_progress: OnProgress) -> Report:
         positions = _positions(target, read_model, meta, wanted.caught_up_within_s)
         # In this order: a record is a dead letter before the checkpoint passes it.
         letters = _dead_letters(target)
+        ends = written_ends(target.kafka, target.names.status_topic, meta.partitions)
         names, misplaced = _names(read_model, meta)
         jobs = [
             Job(
@@ -55,6 +56,7 @@ def verify(target: Target, wanted: Wanted, on_progress: OnProgress) -> Report:
                 meta,
                 number,
                 at,
+                ends[number],
                 letters.below(number, at.checkpoint.next_offset),
                 names[number],
             )
