@@ -90,7 +90,7 @@ async def _fill(lap: Lap) -> Filled:
 
 
 class Filling:
-    """One lap: the next batch is fetched and folded while one is being written."""
+    """One lap: the next batch is folded while one is being written."""
 
     def __init__(self, lap: Lap, read_model: RedisReadModel, batches: LogBatches) -> None:
         self._lap = lap
@@ -101,7 +101,6 @@ class Filling:
         self._batch = 0
         self._gathered = 0
         self._filled = Filled()
-        self._fetching: asyncio.Task[dict[int, Part]]
         self._writing: asyncio.Task[None] | None = None
 
     async def run(self) -> Filled:
@@ -110,21 +109,18 @@ class Filling:
         self._batches.seek(
             {number: (at, self._lap.goals[number]) for number, at in self._positions.items()}
         )
-        self._fetching = asyncio.create_task(self._batches.next())
         try:
             while not self._is_done:
                 await self._project()
-            if self._writing is not None:
-                await self._writing
         finally:
-            # Whatever has failed: the client must not be closed under its thread.
-            await asyncio.wait({self._fetching, self._writing or self._fetching})
+            if self._writing is not None:
+                await asyncio.wait([self._writing])
+        if self._writing is not None:
+            self._writing.result()
         return self._filled
 
     async def _project(self) -> None:
-        parts = await self._fetching
-        self._fetching = asyncio.create_task(self._batches.next())
-        await self._fold(parts)
+        await self._fold(await self._batches.next())
         if self._gathered < GATHERED_RECORDS and not self._is_done:
             return
         if self._writing is not None:

@@ -6,7 +6,7 @@ has to be done beside it, and nobody waits for a single record.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
@@ -28,6 +28,8 @@ _OPTIONS: Final[dict[str, str | int | bool]] = {
     "auto.offset.reset": "error",
     "isolation.level": "read_committed",
     "fetch.wait.max.ms": 50,
+    # A full queue is looked at again after so long; the default of a second starves us.
+    "fetch.queue.backoff.ms": 5,
     "queued.max.messages.kbytes": 32 * 1024,
     "log_level": 0,
 }
@@ -79,13 +81,25 @@ class LogBatches:
             KafkaUnavailableError: Kafka does not answer.
             ConsumerError: trying again will not help.
         """
-        return await asyncio.to_thread(self._next)
-
-    def _next(self) -> dict[int, Part]:
         left = sum(goal - self._positions[number] for number, goal in self._goals.items())
         if not left:
             return {}
-        messages: list[Any] = self._consumer.consume(min(left, BATCH_RECORDS), BATCH_TIMEOUT_S)
+        wanted = min(left, BATCH_RECORDS)
+        # What is there already is taken without a thread, which would fight for the interpreter.
+        return self._parts(self._consumer.consume(wanted, 0) or await self._waited_for(wanted))
+
+    async def _waited_for(self, wanted: int) -> list[Any]:
+        waiting = asyncio.ensure_future(
+            asyncio.to_thread(self._consumer.consume, wanted, BATCH_TIMEOUT_S)
+        )
+        try:
+            await asyncio.wait([waiting])
+        finally:
+            # The consumer must not be closed under its thread.
+            await asyncio.wait([waiting])
+        return waiting.result()
+
+    def _parts(self, messages: Sequence[Any]) -> dict[int, Part]:
         self._silent_s = 0.0 if messages else self._silent_s + BATCH_TIMEOUT_S
         if self._silent_s >= SILENT_AFTER_S:
             raise KafkaUnavailableError(f"nothing to read in {self._topic}")
