@@ -3,6 +3,7 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from milepost_schemas.checkpoint import Checkpoint
@@ -32,6 +33,24 @@ async def test_readers_are_answered_while_a_rebuild_is_killed_and_gone_on_with(
         await stand.has_moved_on()
         assert work.reader.refused[refused:] == []
     assert "0 differed" in rebuild.log.read_text()
+
+
+async def test_a_rebuild_whose_filling_process_is_killed_says_so_and_is_gone_on_with(
+    stand: Stand,
+) -> None:
+    async with stand.at_work(seed=13):
+        rebuild = stand.new_rebuild("rebuild", *REBUILD)
+        rebuild.launch()
+        await until(lambda: is_begun(stand, 2))
+        for child in psutil.Process(rebuild.pid).children():
+            if "spawn_main" in " ".join(child.cmdline()):
+                child.kill()
+        assert await rebuild.wait() == 1
+        told = rebuild.log.read_text()
+        assert "run it again to go on" in told
+        assert "Traceback" not in told
+        rebuild.launch()
+        assert await rebuild.wait() == 0, rebuild.log.read_text()
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])

@@ -45,7 +45,7 @@ FAILED: Final = 1
 ALREADY_RUNNING: Final = 3
 INTERRUPTED: Final = 130
 
-_EXPECTED = (MilepostError, ReadModelUnavailableError, ReadModelUnfitError, BrokenProcessPool)
+_EXPECTED = (MilepostError, ReadModelUnavailableError, ReadModelUnfitError)
 
 
 def rebuild(
@@ -84,6 +84,9 @@ def rebuild(
         raise _stop(console, error, ALREADY_RUNNING) from error
     except _EXPECTED as error:
         raise _stop(console, error, FAILED) from error
+    except BrokenProcessPool as error:
+        reason = "a process that fills was killed, perhaps for want of memory"
+        raise _stop(console, f"{reason}; run it again to go on", FAILED) from error
     except KeyboardInterrupt as error:
         raise _stop(console, "interrupted; run it again to go on", INTERRUPTED) from error
     typer.echo(report(rebuilt))
