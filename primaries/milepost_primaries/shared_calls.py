@@ -4,12 +4,16 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-_Asked = Sequence[tuple[Q, asyncio.Future[A]]]
+_Asked = list[tuple[Q, asyncio.Future[A]]]
+
+TURNS_BETWEEN_CALLS: Final = 3
+"""Of the event loop: the answers go out, the next requests come in, and they ask. So they go along
+with the next call, which is shared by more of them."""
 
 
 class SharedCalls(Generic[Q, A]):
@@ -38,22 +42,31 @@ class SharedCalls(Generic[Q, A]):
 
     async def aclose(self) -> None:
         """End the calls in hand; who waits for one is cancelled. Nobody may ask any more."""
+        for _, future in self._waiting:
+            future.cancel()
+        self._waiting.clear()
         while self._calling is not None:
             self._calling.cancel()
             await asyncio.wait([self._calling])
 
-    def _start(self) -> None:
-        size = min(len(self._waiting), self._at_once)
-        asked = [self._waiting.popleft() for _ in range(size)]
-        call = self._call([question for question, _ in asked])
+    def _start(self, after_turns: int = 0) -> None:
+        asked: _Asked[Q, A] = []
+        call = self._call_next(asked, after_turns)
         self._calling = asyncio.get_running_loop().create_task(call)
         self._calling.add_done_callback(partial(self._end, asked))
+
+    async def _call_next(self, asked: _Asked[Q, A], after_turns: int) -> Sequence[A]:
+        for _ in range(after_turns):
+            await asyncio.sleep(0)
+        size = min(len(self._waiting), self._at_once)
+        asked += [self._waiting.popleft() for _ in range(size)]
+        return await self._call([question for question, _ in asked])
 
     def _end(self, asked: _Asked[Q, A], calling: asyncio.Task[Sequence[A]]) -> None:
         """Nobody is left waiting, whatever ended the call."""
         self._calling = None
         if self._waiting:
-            self._start()
+            self._start(TURNS_BETWEEN_CALLS)
         # Asked for even if nobody waits any more: asyncio complains of errors nobody has seen.
         error = None if calling.cancelled() else calling.exception()
         for number, (_, future) in enumerate(asked):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
+from milepost_primaries.shared_calls import TURNS_BETWEEN_CALLS
 from milepost_query.freshness import Freshness, Partition
 from milepost_query.layout import Layout, Location
 from milepost_query.status import Status
@@ -127,7 +128,7 @@ class SharedReads:
         self._reading.add_done_callback(self._end)
 
     async def _read_on(self) -> None:
-        """Reads as long as somebody waits. The next read leaves before the answers go out."""
+        """Reads as long as somebody waits."""
         while (read := self._next) is not None:
             self._in_flight, self._next = read, None
             try:
@@ -136,6 +137,8 @@ class SharedReads:
                 read.fail(error)
             else:
                 read.resolve()
+            for _ in range(TURNS_BETWEEN_CALLS):
+                await asyncio.sleep(0)
 
     def _end(self, task: asyncio.Task[None]) -> None:
         """Nobody is left waiting, whatever ended the task; who came since gets a new one."""

@@ -30,8 +30,13 @@ class Answer(NamedTuple):
     layout: Layout
     by_partition: dict[int, list[Any]]
     """The answers to each partition's commands, or the values of its names."""
-    freshness: Freshness
-    """Of all of them: the oldest as-of, and all that they are known to be behind."""
+    seen: Sequence[Freshness]
+    """Of each partition."""
+
+    @property
+    def freshness(self) -> Freshness:
+        """Of all of them: the oldest as-of, and all that they are known to be behind."""
+        return combined(self.seen)
 
 
 class Snapshots:
@@ -105,4 +110,4 @@ def _answer(layout: Layout, answers: Mapping[int, list[Any] | None]) -> Answer:
         if judged.obstacle is not None:
             raise NotReadyError(judged.obstacle)
         freshness.append(judged)
-    return Answer(layout, by_partition, combined(freshness))
+    return Answer(layout, by_partition, freshness)

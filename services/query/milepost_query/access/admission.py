@@ -70,8 +70,9 @@ class Admission:
             ProblemError: 401 or 429.
         """
         caller = self._authentication.caller(headers)
-        current_call().caller = caller.caller
-        self.charge(1, budget=budget)
+        call = current_call()
+        call.caller = caller.caller
+        self._limits.charge(call, budget)
         return caller
 
     def charge(self, cost: int, *, budget: BudgetName) -> None:

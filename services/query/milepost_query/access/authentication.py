@@ -45,7 +45,7 @@ class Authentication:
         self._clock = clock
         self._max_remembered = max_remembered
         self._remembered: dict[Sent, Credential] = {}
-        self._versions = self._current_versions()
+        self._versions = (self._api_keys.version, self._tokens.version)
 
     @property
     def remembered(self) -> int:
@@ -65,9 +65,9 @@ class Authentication:
                 checked.
         """
         sent = (headers.get(b"x-api-key"), headers.get(b"authorization"))
-        if self._versions != self._current_versions():
+        if self._versions != (versions := (self._api_keys.version, self._tokens.version)):
             self._remembered.clear()
-            self._versions = self._current_versions()
+            self._versions = versions
         known = self._remembered.get(sent)
         if known is not None and known.expires_at > self._clock():
             return known
@@ -82,9 +82,6 @@ class Authentication:
             del self._remembered[next(iter(self._remembered))]
         self._remembered[sent] = credential
         return credential
-
-    def _current_versions(self) -> tuple[int, int]:
-        return self._api_keys.version, self._tokens.version
 
     def _check(self, api_key: bytes | None, authorization: bytes | None) -> Credential:
         if authorization is None:

@@ -52,6 +52,7 @@ class Edge:
         """Who asks too much hears so after `refused_after_s`: a flood waits, not the others."""
         self._calls = Calls()
         self._cross_origin = cross_origin
+        self._usual: Headers = (*_DATA, *cross_origin.headers(None))
         self._metrics = metrics
         self._access_log = access_log
         self._refused_after_s = refused_after_s
@@ -67,22 +68,28 @@ class Edge:
                 if call.status == TOO_MANY_REQUESTS:
                     await asyncio.sleep(self._refused_after_s)
                 message["headers"] = (*message["headers"], *call.limit_headers, *headers)
-                if call.traceparent is not None:
-                    message["headers"] += ((b"traceparent", call.traceparent),)
+                if (traceparent := call.traceparent) is not None:
+                    message["headers"] += ((b"traceparent", traceparent),)
             await send(message)
 
         try:
-            await (self._answer_here(call, scope) or app)(scope, receive, send_on)
+            if b"content-length" in call.headers or scope["method"] == "OPTIONS":
+                app = self._answer_here(call, scope) or app
+            await app(scope, receive, send_on)
         finally:
-            _end(call, scope)
+            if call.route is UNKNOWN_ROUTE:
+                _end(call, scope)
             self._metrics.ended(call, scope["method"])
             self._access_log.ended(call, scope)
 
     def _answer_headers(self, call: Call, scope: Scope) -> Headers:
+        origin = call.headers.get(b"origin")
+        if origin is None and not scope["raw_path"].startswith(b"/docs"):
+            return ((b"x-request-id", call.request_id), *self._usual)
         return (
             (b"x-request-id", call.request_id),
             *(_DOCS if scope["raw_path"].startswith(b"/docs") else _DATA),
-            *self._cross_origin.headers(call.headers.get(b"origin")),
+            *self._cross_origin.headers(origin),
         )
 
     def _answer_here(self, call: Call, scope: Scope) -> ASGIApp | None:
@@ -111,5 +118,5 @@ def content_too_large() -> ProblemError:
 
 def _end(call: Call, scope: Scope) -> None:
     """Takes the template of a route that FastAPI has found."""
-    if call.route is UNKNOWN_ROUTE and (route := scope.get("route")) is not None:
+    if (route := scope.get("route")) is not None:
         call.route = route.path

@@ -5,7 +5,7 @@ Prometheus reads are made when it asks.
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 from typing import Final
@@ -55,17 +55,15 @@ class RequestMetrics(Collector):
     """The requests of this process by route, method and status; and what the gauges say."""
 
     def __init__(self) -> None:
-        self._requests: Counter[tuple[str, str, int]] = Counter()
-        self._durations: dict[str, _Durations] = {}
+        self._requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
+        self._durations: defaultdict[str, _Durations] = defaultdict(_Durations)
         self._counts: dict[str, tuple[str, str, Mapping[str, int]]] = {}
         self._gauges: dict[str, tuple[str, Gauge]] = {}
 
     def ended(self, call: Call, method: str) -> None:
         """The answer is out, or its client is gone (status 0 if nothing was sent by then)."""
         self._requests[call.route, method, call.status] += 1
-        durations = self._durations.get(call.route)
-        if durations is None:
-            durations = self._durations[call.route] = _Durations()
+        durations = self._durations[call.route]
         seconds = perf_counter() - call.arrived_at
         durations.sum += seconds
         durations.counts[bisect_left(SECONDS, seconds)] += 1

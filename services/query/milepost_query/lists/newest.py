@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import repeat
 from math import isqrt
 from typing import Any, Final, NamedTuple
 
@@ -84,11 +85,9 @@ def _share(count: int, partitions: int) -> int:
 
 def _merged(indexes: Mapping[int, list[Any]]) -> list[Entry]:
     """All that was read, the newest first."""
-    entries = [
-        (int(created_at), file_id, number)
-        for number, (_, flat) in indexes.items()
-        for file_id, created_at in zip(flat[::2], flat[1::2], strict=True)
-    ]
+    entries: list[Entry] = []
+    for number, (_, flat) in indexes.items():
+        entries += zip(map(int, flat[1::2]), flat[::2], repeat(number), strict=False)
     entries.sort(reverse=True)
     return entries
 
