@@ -41,10 +41,9 @@ async def test_a_rebuild_whose_filling_process_is_killed_says_so_and_is_gone_on_
     async with stand.at_work(seed=13):
         rebuild = stand.new_rebuild("rebuild", *REBUILD)
         rebuild.launch()
-        await until(lambda: is_begun(stand, 2))
-        for child in psutil.Process(rebuild.pid).children():
-            if "spawn_main" in " ".join(child.cmdline()):
-                child.kill()
+        assert rebuild.pid is not None
+        command = psutil.Process(rebuild.pid)
+        await until(lambda: is_one_killed(command))
         assert await rebuild.wait() == 1
         told = rebuild.log.read_text()
         assert "run it again to go on" in told
@@ -73,6 +72,15 @@ async def test_a_rebuild_that_halts_between_close_and_switch_stops_nobody(
         assert await rebuild.wait() == 0, rebuild.log.read_text()
         assert (await stand.meta()).generation == (2 if name == "SIGSTOP" else 1)
         await stand.has_moved_on()
+
+
+async def is_one_killed(command: psutil.Process) -> bool:
+    """Whether there was a process that fills, which is there no longer."""
+    for child in command.children():
+        if "spawn_main" in " ".join(child.cmdline()):
+            child.kill()
+            return True
+    return False
 
 
 async def is_begun(stand: Stand, generation: int) -> bool:

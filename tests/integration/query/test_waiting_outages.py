@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from milepost_local.servers import OwnServer, Server
 from milepost_query.access.api_keys import ApiKeys
-from milepost_query.waits.subscription import Ears, Subscription
+from milepost_query.waits.subscription import Listener, Subscription
 from milepost_schemas.document import render_status
 from tests.integration.query.files import completed, processing
 from tests.integration.query.process import query_process
@@ -89,7 +89,7 @@ async def test_outages_leak_no_connection(
 
 async def test_a_lost_subscription_is_not_connected_again(own_server: OwnServer) -> None:
     async with Redis.from_url(own_server.address) as redis:
-        subscription = Subscription(redis, Ears(lambda _: None, lambda _: None))
+        subscription = Subscription(redis, Listener(lambda _: None, lambda _: None))
         await subscription.connect()
         own_server.kill()
         await own_server.start()

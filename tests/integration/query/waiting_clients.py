@@ -50,7 +50,7 @@ async def until_followed(client: httpx.AsyncClient, waiters: int = 1) -> None:
 
 def waiting_in(client: httpx.AsyncClient) -> int:
     files = cast("QueryClient", client).following._files.values()
-    return sum(len(file.bells) for file in files)
+    return sum(len(file.wake_ups) for file in files)
 
 
 async def waiting(

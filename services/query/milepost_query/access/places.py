@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from milepost_query.access.credential import Credential
 from milepost_query.problems import RATE_LIMIT_EXCEEDED, RETRY_AFTER_S, ProblemError
 
-HOUSE_FULL: Final = "in_all"
+IN_ALL: Final = "in_all"
 CALLER_FULL: Final = "per_caller"
 
 
@@ -59,7 +59,7 @@ class Places:
 
     def _require_free(self, caller: Credential) -> None:
         if self.taken >= self._in_all:
-            raise self._refusal(HOUSE_FULL, self._in_all)
+            raise self._refusal(IN_ALL, self._in_all)
         if self._callers.get(caller.caller, 0) >= self._per_caller:
             raise self._refusal(CALLER_FULL, self._per_caller)
 

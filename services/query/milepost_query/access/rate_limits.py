@@ -27,7 +27,7 @@ def cost_of(ids: int) -> int:
     return 1 + ids // IDS_PER_TOKEN
 
 
-class Lender(Protocol):
+class LeaseSource(Protocol):
     """Whoever takes leases."""
 
     taken: dict[str, int]
@@ -85,14 +85,17 @@ class RateLimits:
     """Charges requests to the budgets of those who make them. Budgets of rate 0 have no limit."""
 
     def __init__(
-        self, budgets: Mapping[BudgetName, float], lender: Lender, clock: Callable[[], float]
+        self,
+        budgets: Mapping[BudgetName, float],
+        lease_source: LeaseSource,
+        clock: Callable[[], float],
     ) -> None:
         """`budgets` are rates per second and caller; `clock` gives seconds since 1970."""
         self._budgets = {
             name: _Callers(Budget(name, rate)) for name, rate in budgets.items() if rate
         }
         self._refused = dict.fromkeys(map(str, self._budgets), 0)
-        self._lender = lender
+        self._lease_source = lease_source
         self._clock = clock
 
     def measure(self, metrics: RequestMetrics) -> None:
@@ -107,7 +110,7 @@ class RateLimits:
             "milepost_rate_leases",
             "Leases for callers: from the buckets in Redis, or alone when it was away",
             "source",
-            self._lender.taken,
+            self._lease_source.taken,
         )
 
     def charge(self, call: Call, budget: BudgetName, cost: int = 1) -> None:
@@ -125,7 +128,7 @@ class RateLimits:
         due = min(cost, callers.budget.quota)
         is_allowed = allowance.take(due, now)
         if allowance.begin_lease(now):
-            self._lender.want(allowance, caller)
+            self._lease_source.want(allowance, caller)
         call.limit_headers = callers.headers(allowance, now)
         if not is_allowed:
             call.limit_headers = callers.headers_of_refusal(allowance, now)

@@ -16,7 +16,7 @@ from milepost_query.read_model import ReadModel
 from milepost_query.shared_reads import Finding, NotReadyError
 from milepost_query.status import Status
 from milepost_query.waits.hints import Hints
-from milepost_query.waits.subscription import Ears
+from milepost_query.waits.subscription import Listener
 from milepost_schemas.identity import file_key
 
 POLL_EVERY_S: Final = 1.0
@@ -31,27 +31,27 @@ _log = structlog.get_logger()
 
 
 class FollowedFile:
-    """A file as it was read last, and the bells to ring when that has changed."""
+    """A file as it was read last, and who is to be woken when that has changed."""
 
     __slots__ = (
         "_layout",
         "_location",
         "_unread_since",
         "address",
-        "bells",
         "freshness",
         "is_gone",
         "is_lost",
         "key",
         "status",
         "turn",
+        "wake_ups",
     )
 
     def __init__(self, address: FileAddress, turn: int) -> None:
         self.address = address
         self.turn = turn
         self.key = file_key(address.store_id, address.file_id).encode()
-        self.bells: dict[asyncio.Event, None] = {}
+        self.wake_ups: dict[asyncio.Event, None] = {}
         self.status: Status | None = None
         """None until it has been read, and when it is gone."""
         self.freshness: Freshness | None = None
@@ -90,7 +90,7 @@ class FollowedFile:
         before, was_gone = self.status, self.is_gone
         self.status, self.freshness, self.is_gone = status, finding.freshness, status is None
         if self.is_gone != was_gone or _is_changed(before, status):
-            self.ring()
+            self.wake()
 
     def miss(self) -> None:
         """Takes in that it cannot be read now."""
@@ -99,11 +99,11 @@ class FollowedFile:
             self._unread_since = now
         elif not self.is_lost and now - self._unread_since > LOST_AFTER_S:
             self.is_lost = True
-            self.ring()
+            self.wake()
 
-    def ring(self) -> None:
-        for bell in self.bells:
-            bell.set()
+    def wake(self) -> None:
+        for wake_up in self.wake_ups:
+            wake_up.set()
 
 
 def _is_changed(before: Status | None, after: Status | None) -> bool:
@@ -114,7 +114,7 @@ def _is_changed(before: Status | None, after: Status | None) -> bool:
 class Following:
     """Reads the followed files when a hint names them, and once a second in any case.
 
-    A bell rings when a file has changed, and when the service ends; it says no more than "look".
+    A wake-up comes when a file has changed, and when the service ends; it says no more than "look".
     """
 
     def __init__(
@@ -133,24 +133,24 @@ class Following:
 
     @contextmanager
     def follow(
-        self, addresses: Iterable[FileAddress], bell: asyncio.Event
+        self, addresses: Iterable[FileAddress], wake_up: asyncio.Event
     ) -> Iterator[list[FollowedFile]]:
         """Has the files read on; the first time at once."""
         files = [self._files.get(address) or self._add(address) for address in addresses]
         for file in files:
-            file.bells[bell] = None
+            file.wake_ups[wake_up] = None
         try:
             yield files
         finally:
             for file in files:
-                file.bells.pop(bell, None)
-                if not file.bells:
+                file.wake_ups.pop(wake_up, None)
+                if not file.wake_ups:
                     self._remove(file)
 
     async def run(self) -> None:
         """Reads until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hints.run(Ears(self._hear, self._look_again)))
+            tasks.create_task(self._hints.run(Listener(self._hear, self._look_again)))
             tasks.create_task(self._poll())
             while True:
                 await self._is_anything_unread.wait()
@@ -160,7 +160,7 @@ class Following:
         """Lets everybody who waits know that the service ends."""
         self.is_ending = True
         for file in self._files.values():
-            file.ring()
+            file.wake()
 
     def _add(self, address: FileAddress) -> FollowedFile:
         file = FollowedFile(address, next(self._next_turn))
@@ -219,7 +219,9 @@ class Following:
             return
         for file, finding in zip(files, findings, strict=True):
             file.take(finding)
-        self._hints.want(self._hints.wanted | self._channels(file for file in files if file.bells))
+        self._hints.want(
+            self._hints.wanted | self._channels(file for file in files if file.wake_ups)
+        )
 
     def _channels(self, files: Iterable[FollowedFile]) -> set[str]:
         return {file.hints for file in files if file.hints is not None}

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from milepost_primaries.primaries import Primaries
 from milepost_primaries.url import RedisUrl
-from milepost_query.waits.subscription import CONNECT_TIMEOUT_S, Ears, Subscription
+from milepost_query.waits.subscription import CONNECT_TIMEOUT_S, Listener, Subscription
 
 CHECK_EVERY_S: Final = 1.0
 """Between two looks at what is lost; each sends a ping, which a living primary answers."""
@@ -71,12 +71,12 @@ class Hints:
             self._wanted = frozenset(channels)
             self._changed.set()
 
-    async def run(self, ears: Ears) -> None:
+    async def run(self, listener: Listener) -> None:
         """Listens until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 try:
-                    await self._arrange(ears, tasks)
+                    await self._arrange(listener, tasks)
                 except (RedisError, OSError) as error:
                     self._report(error)
                 try:
@@ -86,7 +86,7 @@ class Hints:
                     continue
                 self._changed.clear()
 
-    async def _arrange(self, ears: Ears, tasks: asyncio.TaskGroup) -> None:
+    async def _arrange(self, listener: Listener, tasks: asyncio.TaskGroup) -> None:
         by_primary: dict[Redis, set[str]] = defaultdict(set)
         for channel in self._wanted:
             by_primary[await self._primaries.of(channel)].add(channel)
@@ -94,7 +94,7 @@ class Hints:
             self._subscriptions.pop(redis).end()
         for redis, channels in by_primary.items():
             if redis not in self._subscriptions:
-                subscription = Subscription(redis, ears)
+                subscription = Subscription(redis, listener)
                 self._subscriptions[redis] = subscription
                 subscription.task = tasks.create_task(self._listen(redis, subscription))
             await self._subscriptions[redis].want(channels)

@@ -19,7 +19,7 @@ from milepost_query.problems import ProblemError
 from milepost_query.shared_reads import NotReadyError
 from milepost_query.status import Headers, Status
 from milepost_query.waits.versions import OLDEST, Version, parse_version
-from milepost_query.waits.waiting import Vigil, Waiting
+from milepost_query.waits.waiting import Follower, Waiting
 
 HEARTBEAT_EVERY_S: Final = 15.0
 COME_BACK_WITHIN_MS: Final = (1_000, 5_000)
@@ -111,16 +111,16 @@ class StatusStream:
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self._headers})
-        async with self._waiting.vigil(self._address, receive) as vigil:
+        async with self._waiting.follower(self._address, receive) as follower:
             try:
-                await self._tell(vigil, send)
+                await self._tell(follower, send)
             except (ProblemError, NotReadyError):
                 last_words = b""
             else:
-                last_words = self._last_words(vigil)
+                last_words = self._last_words(follower)
         await send({"type": "http.response.body", "body": last_words})
 
-    async def _tell(self, vigil: Vigil, send: Send) -> None:
+    async def _tell(self, follower: Follower, send: Send) -> None:
         """Sends each state that is newer than the one before.
 
         Raises:
@@ -132,19 +132,19 @@ class StatusStream:
                 self._seen = self._status.version
                 if self._status.is_terminal:
                     return
-            if vigil.is_deserted or vigil.file.is_lost or self._waiting.is_ending:
+            if follower.is_client_gone or follower.file.is_lost or self._waiting.is_ending:
                 return
             try:
                 async with asyncio.timeout(min(seconds_left, HEARTBEAT_EVERY_S)):
-                    await vigil.rung()
+                    await follower.woken()
             except TimeoutError:
                 await _send(send, _HEARTBEAT)
-            news = await vigil.news(self._seen)
+            news = await follower.news(self._seen)
             if news is not None:
                 self._status, _ = news
 
-    def _last_words(self, vigil: Vigil) -> bytes:
-        if vigil.file.is_lost or self._waiting.is_ending:
+    def _last_words(self, follower: Follower) -> bytes:
+        if follower.file.is_lost or self._waiting.is_ending:
             shortest, longest = COME_BACK_WITHIN_MS
             return b"retry: %d\n\n" % (shortest + secrets.randbelow(longest - shortest))
         return b""

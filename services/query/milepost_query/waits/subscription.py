@@ -12,7 +12,7 @@ SILENT_FOR_S: Final = 5.0
 """A connection on which not even a ping is answered is dead."""
 
 
-class Ears(NamedTuple):
+class Listener(NamedTuple):
     """Who is told. A hint is only a hint: whoever hears it reads, and may never hear it."""
 
     on_hint: Callable[[bytes], None]
@@ -26,9 +26,9 @@ class Subscription:
 
     task: asyncio.Task[None]
 
-    def __init__(self, redis: Redis, ears: Ears) -> None:
+    def __init__(self, redis: Redis, listener: Listener) -> None:
         self._connection = redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-        self._ears = ears
+        self._listener = listener
         self._wanted: Set[str] = frozenset()
         self._asked: Set[str] = frozenset()
         self._is_connected = False
@@ -82,9 +82,9 @@ class Subscription:
     def _take(self, push: object) -> None:
         match push:
             case [b"smessage", _, bytes(file_keys)]:
-                self._ears.on_hint(file_keys)
+                self._listener.on_hint(file_keys)
             case [b"ssubscribe", bytes(channel), _]:
                 self.heard.add(channel.decode())
-                self._ears.on_subscribed(channel.decode())
+                self._listener.on_subscribed(channel.decode())
             case [b"sunsubscribe", bytes(channel), _] if channel.decode() in self._asked:
                 raise RedisConnectionError("the slot of a channel has moved")

@@ -16,16 +16,16 @@ from milepost_query.waits.versions import Version, newest_version
 
 
 @dataclass(slots=True)
-class Vigil:
+class Follower:
     """One client that waits for one file."""
 
     file: FollowedFile
     _certainty: Certainty
-    _bell: asyncio.Event
+    _wake_up: asyncio.Event
     _leaving: asyncio.Task[None]
 
     @property
-    def is_deserted(self) -> bool:
+    def is_client_gone(self) -> bool:
         """Whether the client has gone."""
         return self._leaving.done()
 
@@ -46,10 +46,10 @@ class Vigil:
             found = file.status, file.freshness
         return found if found[0].version > seen else None
 
-    async def rung(self) -> None:
+    async def woken(self) -> None:
         """Returns when there is a reason to look again."""
-        await self._bell.wait()
-        self._bell.clear()
+        await self._wake_up.wait()
+        self._wake_up.clear()
 
 
 class Waiting:
@@ -64,12 +64,12 @@ class Waiting:
         return self._following.is_ending
 
     @asynccontextmanager
-    async def vigil(self, address: FileAddress, receive: Receive) -> AsyncIterator[Vigil]:
+    async def follower(self, address: FileAddress, receive: Receive) -> AsyncIterator[Follower]:
         """Follows the file until the block is left."""
-        bell = asyncio.Event()
-        with self._following.follow((address,), bell) as (file,):
-            async with attended(receive, bell) as leaving:
-                yield Vigil(file, self._certainty, bell, leaving)
+        wake_up = asyncio.Event()
+        with self._following.follow((address,), wake_up) as (file,):
+            async with attended(receive, wake_up) as leaving:
+                yield Follower(file, self._certainty, wake_up, leaving)
 
     async def read(
         self, address: FileAddress, if_none_match: bytes | None, *, wait_s: float, receive: Receive
@@ -86,24 +86,24 @@ class Waiting:
         status, freshness = await self._certainty.read(address)
         if is_enough(status):
             return status, freshness
-        async with self.vigil(address, receive) as vigil:
+        async with self.follower(address, receive) as follower:
             try:
                 async with asyncio.timeout(wait_s):
-                    while not (vigil.is_deserted or self.is_ending):
-                        news = await vigil.news(status.version)
+                    while not (follower.is_client_gone or self.is_ending):
+                        news = await follower.news(status.version)
                         if news is not None and is_enough(news[0]):
                             return news
-                        await vigil.rung()
+                        await follower.woken()
             except TimeoutError:
                 pass
         return await self._certainty.read(address)
 
 
 @asynccontextmanager
-async def attended(receive: Receive, bell: asyncio.Event) -> AsyncIterator[asyncio.Task[None]]:
-    """A task that is done once the client has gone, which rings the bell."""
+async def attended(receive: Receive, wake_up: asyncio.Event) -> AsyncIterator[asyncio.Task[None]]:
+    """A task that is done once the client has gone, which wakes whoever waits for it."""
     leaving = asyncio.create_task(_until_gone(receive))
-    leaving.add_done_callback(lambda _: bell.set())
+    leaving.add_done_callback(lambda _: wake_up.set())
     try:
         yield leaving
     finally:

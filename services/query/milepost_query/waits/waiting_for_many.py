@@ -41,17 +41,17 @@ class WaitingForMany:
         }
         if not running or (until == "any" and len(running) < len(found.of)):
             return found
-        bell = asyncio.Event()
-        with self._following.follow(running, bell) as files:
-            async with attended(receive, bell) as leaving:
+        wake_up = asyncio.Event()
+        with self._following.follow(running, wake_up) as files:
+            async with attended(receive, wake_up) as leaving:
                 try:
                     async with asyncio.timeout(wait_s):
                         while not (leaving.done() or self._following.is_ending):
                             ended = (_has_ended(file, running[file.address]) for file in files)
                             if any(ended) if until == "any" else all(ended):
                                 break
-                            await bell.wait()
-                            bell.clear()
+                            await wake_up.wait()
+                            wake_up.clear()
                 except TimeoutError:
                     pass
         return await self._certainty.read_each(addresses)
