@@ -26,7 +26,7 @@ run: install  ## Start Milepost and take files through it: make run ARGS="paper.
 
 .PHONY: test
 test: install  ## Run the whole test suite against real Kafka and Redis
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: faults
 faults: install  ## Break everything 200 times under load: make faults ARGS="--faults 20 --seed 1"
