@@ -45,7 +45,7 @@ class SharedCalls(Generic[Q, A]):
         for _, future in self._waiting:
             future.cancel()
         self._waiting.clear()
-        while self._calling is not None:
+        if self._calling is not None:
             self._calling.cancel()
             await asyncio.wait([self._calling])
 

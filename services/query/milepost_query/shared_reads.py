@@ -118,8 +118,11 @@ class SharedReads:
         return self._next
 
     async def aclose(self) -> None:
-        """Ends the reads in hand; who waits for one is cancelled."""
-        while self._reading is not None:
+        """Ends the reads in hand; who waits for one is cancelled. Nobody may ask any more."""
+        if self._next is not None:
+            self._next.fail(asyncio.CancelledError())
+            self._next = None
+        if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])
 

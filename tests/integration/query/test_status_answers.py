@@ -98,6 +98,7 @@ async def test_head_answers_as_get_without_the_body(
 
     assert head.status_code == 200
     assert head.content == b""
+    assert head.headers["ratelimit"].startswith('"status";r=499')
     own = {"date": "", "ratelimit": ""}
     assert {**head.headers, **own} == {**get.headers, **own}
 

@@ -115,3 +115,4 @@ async def test_no_call_goes_on_after_the_end() -> None:
     await turn()
 
     assert all(task.cancelled() for task in asking)
+    assert calls.asked == [[1]]

@@ -21,3 +21,22 @@ async def test_an_order_to_stop_ends_work_that_waits_for_kafka() -> None:
     stopping.set()
     assert await waiting is None
     assert await unless(asyncio.Event(), asyncio.sleep(0, "done")) == "done"
+
+
+async def test_a_wait_that_is_cancelled_takes_its_work_along() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    waiting = asyncio.create_task(unless(asyncio.Event(), work()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    assert waiting.cancelled()
+    assert ended.is_set()
