@@ -79,13 +79,14 @@ class Page:
 
 
 class Proxy:
-    """Stands in front of the service, and breaks the first stream after its first event."""
+    """Stands in front of the service, and breaks the first stream once its page has an event."""
 
-    def __init__(self, service: httpx.AsyncClient) -> None:
+    def __init__(self, service: httpx.AsyncClient, page: Page) -> None:
         self.resumed_from: list[str | None] = []
         """What each request for the stream says that it has seen."""
         self.preflights = 0
         self._service = service
+        self._page = page
         self.app = Starlette(routes=[Route("/{path:path}", self._pass, methods=["GET", "OPTIONS"])])
 
     async def _pass(self, request: Request) -> Response:
@@ -99,15 +100,17 @@ class Proxy:
         answer = await self._service.send(asked, stream=True)
         is_broken = self.resumed_from == [None] and not is_preflight
         return StreamingResponse(
-            _chunks(answer, is_broken=is_broken), answer.status_code, answer.headers
+            _chunks(answer, self._page if is_broken else None), answer.status_code, answer.headers
         )
 
 
-async def _chunks(answer: httpx.Response, *, is_broken: bool) -> AsyncIterator[bytes]:
+async def _chunks(answer: httpx.Response, broken_to: Page | None) -> AsyncIterator[bytes]:
     try:
         async for chunk in answer.aiter_raw():
             yield chunk
-            if is_broken:
+            if broken_to is not None:
+                # A browser may drop what it has not handed out yet when the connection breaks.
+                await broken_to.until_told(50)
                 raise ConnectionResetError("as a proxy does that restarts")
     finally:
         await answer.aclose()
@@ -140,7 +143,7 @@ async def test_a_page_of_another_origin_follows_a_file_to_its_end_over_a_broken_
         api_keys=ApiKeys(keys_file),
         terms=Terms(cors_origins=(origin_of(page_listener),)),
     ) as service:
-        proxy = Proxy(service)
+        proxy = Proxy(service, page)
         async with serving(page.app, page_listener), serving(proxy.app, proxy_listener):
             with browsing(origin_of(page_listener), tmp_path / "profile"):
                 await page.until_told(50)
