@@ -1,6 +1,5 @@
 """Real Kafka and real Redis, started once a session, and names that no other test has."""
 
-import asyncio
 import signal
 from collections.abc import Iterator
 from uuid import uuid4
@@ -13,6 +12,9 @@ from milepost_local.providers import provide_kafka, provide_redis
 from milepost_local.servers import Server
 from milepost_local.settings import LocalSettings
 from tests.fixtures.chromium import find_chromium
+from tests.fixtures.redis_cluster import RedisCluster
+from tests.fixtures.redis_sentinel import RedisSentinel
+from tests.fixtures.started import started
 
 # Without a deadline: a machine under load is no counterexample. The same code gets the same
 # examples, so that only a change can break a test; `make faults` looks for new ones.
@@ -37,13 +39,25 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Kafka, shared by the whole session: `kafka.address` is its bootstrap servers."""
-    yield from _running(provide_kafka(tmp_path_factory.mktemp("kafka"), LocalSettings()))
+    yield from started(provide_kafka(tmp_path_factory.mktemp("kafka"), LocalSettings()))
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Redis, shared by the whole session: `redis_server.address` is its URL."""
-    yield from _running(provide_redis(tmp_path_factory.mktemp("redis"), LocalSettings()))
+    yield from started(provide_redis(tmp_path_factory.mktemp("redis"), LocalSettings()))
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """A cluster that tests may break; `start` makes it whole again."""
+    yield from started(RedisCluster(tmp_path_factory.mktemp("cluster")))
+
+
+@pytest.fixture(scope="session")
+def redis_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSentinel]:
+    """A master and a replica that tests may break; `start` makes them whole again."""
+    yield from started(RedisSentinel(tmp_path_factory.mktemp("sentinel")))
 
 
 @pytest.fixture
@@ -57,9 +71,3 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("no Docker daemon answers on this machine")
     if item.get_closest_marker("browser") and find_chromium() is None:
         pytest.skip("no Chromium is installed on this machine")
-
-
-def _running(server: Server) -> Iterator[Server]:
-    asyncio.run(server.start())
-    yield server
-    asyncio.run(server.stop())

@@ -1,6 +1,5 @@
 """A Kafka and a Redis that nobody else uses and that the tests may break."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,16 +11,17 @@ from milepost_local.servers import OwnServer
 from milepost_local.settings import LocalSettings
 from tests.faults.stand import Stand
 from tests.fixtures.running_projector import World
+from tests.fixtures.started import started
 
 
 @pytest.fixture(scope="package")
 def breakable_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
-    yield from _owned(own_kafka(tmp_path_factory.mktemp("kafka"), LocalSettings()))
+    yield from started(own_kafka(tmp_path_factory.mktemp("kafka"), LocalSettings()))
 
 
 @pytest.fixture(scope="package")
 def breakable_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
-    yield from _owned(own_redis(tmp_path_factory.mktemp("redis"), LocalSettings()))
+    yield from started(own_redis(tmp_path_factory.mktemp("redis"), LocalSettings()))
 
 
 @pytest.fixture
@@ -37,9 +37,3 @@ async def stand(
     made = Stand(world, breakable_kafka, breakable_redis, tmp_path)
     yield made
     made.kill()
-
-
-def _owned(server: OwnServer) -> Iterator[OwnServer]:
-    asyncio.run(server.start())
-    yield server
-    asyncio.run(server.stop())

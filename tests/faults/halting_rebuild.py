@@ -1,4 +1,4 @@
-"""A rebuild that sends itself a signal between close and switch: `python -m … SIGSTOP`."""
+"""A rebuild that sends itself a signal when it tells something: `… SIGSTOP Comparing`."""
 
 import asyncio
 import os
@@ -12,20 +12,21 @@ from tests.fixtures.rebuilding import Watched
 
 
 class Halt:
-    """Sends the signal the first time that a generation is closed."""
+    """Sends the signal the first time that these words are told."""
 
-    def __init__(self, number: signal.Signals) -> None:
+    def __init__(self, number: signal.Signals, words: str) -> None:
         self._number = number
+        self._words = words
         self._is_due = True
 
     def __call__(self, what: str) -> None:
-        if self._is_due and what.endswith("is closed"):
+        if self._is_due and self._words in what:
             self._is_due = False
             os.kill(os.getpid(), self._number)
 
 
 def main() -> None:
-    halt = Halt(signal.Signals[sys.argv[1]])
+    halt = Halt(signal.Signals[sys.argv[1]], sys.argv[2])
     asyncio.run(run(find_source(Path("no-stack")), Watched(halt), processes=1))
 
 

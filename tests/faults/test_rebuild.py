@@ -14,7 +14,7 @@ from tests.faults.stand import Stand, until
 pytestmark = pytest.mark.timeout(240)
 
 REBUILD = (str(Path(sys.executable).parent / "milepost"), "rebuild", "--data", "no-stack")
-HALTING = "tests.faults.halting_rebuild"
+HALTING = (sys.executable, "-m", "tests.faults.halting_rebuild")
 
 
 async def test_readers_are_answered_while_a_rebuild_is_killed_and_gone_on_with(
@@ -22,11 +22,13 @@ async def test_readers_are_answered_while_a_rebuild_is_killed_and_gone_on_with(
 ) -> None:
     async with stand.at_work(seed=11) as work:
         refused = len(work.reader.refused)
-        rebuild = stand.new_rebuild("rebuild", *REBUILD)
-        rebuild.launch()
-        await until(lambda: is_begun(stand, 2))
-        rebuild.kill()
+        halting = stand.new_rebuild("halting", *HALTING, "SIGKILL", "Comparing")
+        halting.launch()
+        assert await halting.wait() == -signal.SIGKILL
+        assert await is_begun(stand, 2)
+        assert (await stand.meta()).generation == 1
         await stand.has_moved_on()
+        rebuild = stand.new_rebuild("rebuild", *REBUILD)
         rebuild.launch()
         assert await rebuild.wait() == 0, rebuild.log.read_text()
         assert (await stand.meta()).generation == 2
@@ -57,7 +59,7 @@ async def test_a_rebuild_that_halts_between_close_and_switch_stops_nobody(
     stand: Stand, name: str
 ) -> None:
     async with stand.at_work(seed=12):
-        rebuild = stand.new_rebuild("rebuild", sys.executable, "-m", HALTING, name)
+        rebuild = stand.new_rebuild("rebuild", *HALTING, name, "is closed")
         rebuild.launch()
         await until(lambda: is_closed(stand))
         await until(lambda: is_taken_back(stand))

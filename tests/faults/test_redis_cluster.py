@@ -1,5 +1,4 @@
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,47 +11,39 @@ from tests.fixtures.redis_cluster import RedisCluster, call, until
 from tests.fixtures.running_projector import World
 
 
-@pytest.fixture(scope="module")
-def breakable_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
-    made = RedisCluster(tmp_path_factory.mktemp("cluster"))
-    asyncio.run(made.start())
-    yield made
-    asyncio.run(made.stop())
-
-
 @pytest.fixture
 async def stand(
-    breakable_kafka: OwnServer, breakable_cluster: RedisCluster, unique: str, tmp_path: Path
+    breakable_kafka: OwnServer, redis_cluster: RedisCluster, unique: str, tmp_path: Path
 ) -> AsyncIterator[Stand]:
     """Its Redis is the primary of the first partition."""
     if breakable_kafka.pid is None:
         await breakable_kafka.start()
-    await breakable_cluster.start()
+    await redis_cluster.start()
     connection = KafkaSettings(bootstrap_servers=breakable_kafka.address)
-    world = World(unique, connection, breakable_cluster.url)
+    world = World(unique, connection, redis_cluster.url)
     await world.create()
-    primary = await breakable_cluster.primary_of("{g1.p0}")
+    primary = await redis_cluster.primary_of("{g1.p0}")
     made = Stand(world, breakable_kafka, primary, tmp_path)
     yield made
     made.kill()
 
 
 async def test_a_primary_that_is_killed_is_replaced_and_nothing_is_lost(
-    stand: Stand, breakable_cluster: RedisCluster
+    stand: Stand, redis_cluster: RedisCluster
 ) -> None:
-    primary = await breakable_cluster.primary_of("{g1.p0}")
+    primary = await redis_cluster.primary_of("{g1.p0}")
     async with stand.at_work(seed=21):
         stand.redis.kill()
-        await until(lambda: breakable_cluster.is_replaced(primary))
+        await until(lambda: redis_cluster.is_replaced(primary))
         await stand.has_moved_on()
         await stand.redis.start()
 
 
 async def test_a_replica_that_lags_takes_over_and_is_brought_up_again(
-    stand: Stand, breakable_cluster: RedisCluster, tmp_path: Path
+    stand: Stand, redis_cluster: RedisCluster, tmp_path: Path
 ) -> None:
-    primary = await breakable_cluster.primary_of("{g1.p0}")
-    replica = await breakable_cluster.replica_of(primary)
+    primary = await redis_cluster.primary_of("{g1.p0}")
+    replica = await redis_cluster.replica_of(primary)
     async with stand.at_work(seed=22) as work:
         # The wrong password keeps the replica off, and nobody else.
         await call(replica, "CONFIG", "SET", "masterauth", "wrong", "masteruser", "nobody")
@@ -61,7 +52,7 @@ async def test_a_replica_that_lags_takes_over_and_is_brought_up_again(
         await waiting.until(lambda: work.load.acknowledged > acknowledged + 2 * STRIDE)
         await stand.has_moved_on()
         stand.redis.kill()
-        await until(lambda: breakable_cluster.is_replaced(primary))
+        await until(lambda: redis_cluster.is_replaced(primary))
         await stand.has_moved_on()
         await call(replica, "CONFIG", "SET", "masterauth", "", "masteruser", "")
     assert "checkpoint_lost" in (tmp_path / "projector.log").read_text()

@@ -1,7 +1,6 @@
 """A Redis Cluster, and a Redis behind sentinels, whose processes these tests may kill."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,34 +15,18 @@ from tests.integration.query.running import KEYS, running_query, write_keys
 from tests.integration.query.stored_model import StoredModel
 
 
-@pytest.fixture(scope="package")
-def started_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
-    made = RedisCluster(tmp_path_factory.mktemp("cluster"))
-    asyncio.run(made.start())
-    yield made
-    asyncio.run(made.stop())
+@pytest.fixture
+async def cluster(redis_cluster: RedisCluster) -> RedisCluster:
+    """Whole, whatever the test before has broken."""
+    await redis_cluster.start()
+    return redis_cluster
 
 
 @pytest.fixture
-async def cluster(started_cluster: RedisCluster) -> RedisCluster:
+async def sentinel(redis_sentinel: RedisSentinel) -> RedisSentinel:
     """Whole, whatever the test before has broken."""
-    await started_cluster.start()
-    return started_cluster
-
-
-@pytest.fixture(scope="package")
-def started_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSentinel]:
-    made = RedisSentinel(tmp_path_factory.mktemp("sentinel"))
-    asyncio.run(made.start())
-    yield made
-    asyncio.run(made.stop())
-
-
-@pytest.fixture
-async def sentinel(started_sentinel: RedisSentinel) -> RedisSentinel:
-    """Whole, whatever the test before has broken."""
-    await started_sentinel.start()
-    return started_sentinel
+    await redis_sentinel.start()
+    return redis_sentinel
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from milepost_schemas.logs import MAX_LINES, LogLine, append_line, encode_line
 from milepost_schemas.meta import Meta
 from milepost_schemas.record import encode_record
 from milepost_schemas.topics import PARTITIONS
+from tests.fixtures.started import started
 
 
 class Partition:
@@ -76,10 +77,7 @@ async def partition(redis_server: Server, unique: str) -> AsyncIterator[Partitio
 @pytest.fixture(scope="module")
 def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
     """A Redis whose settings these tests may change."""
-    server = own_redis(tmp_path_factory.mktemp("breakable-redis"), LocalSettings())
-    asyncio.run(server.start())
-    yield server
-    asyncio.run(server.stop())
+    yield from started(own_redis(tmp_path_factory.mktemp("breakable-redis"), LocalSettings()))
 
 
 @pytest.fixture

@@ -227,7 +227,7 @@ def halting_rebuild(world: World) -> subprocess.Popen[bytes]:
         "REDIS_PREFIX": world.name,
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.halting_rebuild", "SIGSTOP"],
+        [sys.executable, "-m", "tests.faults.halting_rebuild", "SIGSTOP", "is closed"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=os.environ | {f"MILEPOST_{name}": value for name, value in settings.items()},  # noqa: TID251  a child's environment

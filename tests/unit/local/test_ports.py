@@ -1,7 +1,13 @@
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+from milepost_local import ports
+from milepost_local.errors import LocalStackError
 from milepost_local.ports import free_port, is_free, kept_ports
 
 
@@ -35,3 +41,31 @@ def test_other_names_get_other_ports(tmp_path: Path) -> None:
 def test_ports_are_not_those_of_outgoing_connections() -> None:
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert free_port() < first
+
+
+def test_a_port_is_returned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setattr(ports, "_CANDIDATES", range(port, port + 1))
+    with pytest.raises(LocalStackError, match=f"No free port from {port}"):
+        free_port()
+
+
+OTHER_PROCESS = """
+import sys
+from milepost_local import ports
+port = int(sys.argv[1])
+ports._CANDIDATES = range(port, port + 1)
+print(ports.free_port())
+"""
+
+
+def test_a_port_is_not_returned_to_another_process_as_long_as_the_first_lives() -> None:
+    def other(port: int) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-c", OTHER_PROCESS, str(port)]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    taken = free_port()
+    assert "No free port" in other(taken).stderr
+    words = [sys.executable, "-c", "from milepost_local.ports import *; print(free_port())"]
+    given_up = int(subprocess.check_output(words))
+    assert other(given_up).stdout.split() == [str(given_up)]
