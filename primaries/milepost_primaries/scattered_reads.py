@@ -72,17 +72,18 @@ class ScatteredReads:
         return values
 
     async def _answers(self, keys: Sequence[str]) -> Values:
+        if not self._primaries.is_cluster:
+            return await self._read(await self._primaries.of(""), [keys])
         by_primary: dict[Redis, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for key in keys:
-            tag = key[: key.find("}")] if self._primaries.is_cluster else ""
-            by_primary[await self._primaries.of(key)][tag].append(key)
+            by_primary[await self._primaries.of(key)][key[: key.find("}")]].append(key)
         reads = [self._read(redis, [*tags.values()]) for redis, tags in by_primary.items()]
         found: Values = {}
         for values in await asyncio.gather(*reads):
             found |= values
         return found
 
-    async def _read(self, redis: Redis, groups: Sequence[list[str]]) -> Values:
+    async def _read(self, redis: Redis, groups: Sequence[Sequence[str]]) -> Values:
         """What one primary says, nothing if it has gone: then it is worth another try."""
         try:
             async with asyncio.timeout(self._answers_within_s):
@@ -100,7 +101,7 @@ class ScatteredReads:
         }
 
 
-async def _mget_each(redis: Redis, groups: Sequence[list[str]]) -> list[list[bytes | None]]:
+async def _mget_each(redis: Redis, groups: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
     """One MGET for each group, all in one round trip."""
     if len(groups) == 1:
         return [cast("list[bytes | None]", await redis.mget(groups[0]))]

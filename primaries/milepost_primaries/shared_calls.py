@@ -24,21 +24,39 @@ class SharedCalls(Generic[Q, A]):
     """
 
     def __init__(
-        self, call: Callable[[Sequence[Q]], Coroutine[Any, Any, Sequence[A]]], *, at_once: int
+        self,
+        call: Callable[[Sequence[Q]], Coroutine[Any, Any, Sequence[A]]],
+        *,
+        at_once: int,
+        within_s: float,
     ) -> None:
-        """`call` answers up to `at_once` questions, in their order."""
+        """`call` answers up to `at_once` questions, in their order.
+
+        Nobody waits for longer than `within_s`, the wait for other calls included.
+        """
         self._call = call
         self._at_once = at_once
+        self._within_s = within_s
         self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._calling: asyncio.Task[Sequence[A]] | None = None
 
     async def ask(self, question: Q) -> A:
-        """The answer, or what the call raised."""
-        future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        """The answer, or what the call raised.
+
+        Raises:
+            TimeoutError: there was none within the time that is given for it.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[A] = loop.create_future()
         self._waiting.append((question, future))
         if self._calling is None:
             self._start()
-        return await future
+        # Half the price of `asyncio.timeout`, which can end more than a future.
+        deadline = loop.call_later(self._within_s, _give_up, future)
+        try:
+            return await future
+        finally:
+            deadline.cancel()
 
     async def aclose(self) -> None:
         """End the calls in hand; who waits for one is cancelled. Nobody may ask any more."""
@@ -78,3 +96,8 @@ class SharedCalls(Generic[Q, A]):
                 future.set_exception(error)
             else:
                 future.set_result(calling.result()[number])
+
+
+def _give_up(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())

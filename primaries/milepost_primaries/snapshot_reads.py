@@ -67,17 +67,18 @@ class SnapshotReads:
     is no cluster. What the last key says was true when the others were read.
     """
 
-    def __init__(self, primaries: Primaries, *, answers_within_s: float) -> None:
-        """`answers_within_s` bounds the wait for one primary."""
+    def __init__(self, primaries: Primaries, *, answers_within_s: float, within_s: float) -> None:
+        """`answers_within_s` bounds the wait for one primary, `within_s` that for a whole read."""
         self._primaries = primaries
         self._answers_within_s = answers_within_s
+        self._within_s = within_s
         self._encoder = msgspec.msgpack.Encoder()
         self._scattered = ScatteredReads(primaries, answers_within_s=answers_within_s)
         self._shared: SharedCalls[bytes, list[Answers]] = SharedCalls(
-            self._answer_together, at_once=_AT_ONCE
+            self._answer_together, at_once=_AT_ONCE, within_s=within_s
         )
         self._shared_values: SharedCalls[Sequence[str], Answers] = SharedCalls(
-            self._values_together, at_once=_AT_ONCE
+            self._values_together, at_once=_AT_ONCE, within_s=within_s
         )
 
     async def aclose(self) -> None:
@@ -90,14 +91,17 @@ class SnapshotReads:
 
         Raises:
             SnapshotError: the last key cannot be had, or nobody says where the keys are.
+            TimeoutError: there was no answer in time.
         """
         last_group: Group = [["GET", last]]
         if not self._primaries.is_cluster:
-            *answers, found = await self._shared.ask(self._encoder.encode([*groups, last_group]))
+            packed = self._encoder.encode([*groups, last_group])
+            *answers, found = await self._shared.ask(packed)
             return Snapshot(found[0], answers)
         try:
-            by_group = await self._answers(groups)
-            (last_answers,) = await self._answers([last_group])
+            async with asyncio.timeout(self._within_s):
+                by_group = await self._answers(groups)
+                (last_answers,) = await self._answers([last_group])
         except (RedisError, OSError) as error:
             raise SnapshotError("nobody says where the keys are") from error
         if last_answers is None:
@@ -108,7 +112,7 @@ class SnapshotReads:
         """As `read`, for the values of strings, whose keys are given: Redis copies them less often.
 
         Raises:
-            SnapshotError: the last key cannot be had, or nobody says where the keys are.
+            SnapshotError, TimeoutError: as there.
         """
         keys = [last, *chain.from_iterable(groups)]
         found, *values = await self._shared_values.ask(keys)

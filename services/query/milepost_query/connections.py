@@ -19,6 +19,8 @@ from milepost_primaries.url import RedisUrl
 CONNECT_TIMEOUT_S: Final = 0.3
 READ_TIMEOUT_S: Final = 0.5
 """For all of a read, connecting again included; who waits for the next one waits twice that."""
+SNAPSHOT_TIMEOUT_S: Final = 1.0
+"""For one read of a snapshot, a second try and the wait for those before it included."""
 PRIMARY_TIMEOUT_S: Final = 0.2
 """For one of several: the read goes on without it."""
 
@@ -71,7 +73,7 @@ async def connect_snapshots(url: str) -> AsyncIterator[SnapshotReads]:
         lambda found: _client(found, retries=0, is_single=is_single),
         answers_within_s=PRIMARY_TIMEOUT_S,
     )
-    reads = SnapshotReads(primaries, answers_within_s=READ_TIMEOUT_S)
+    reads = SnapshotReads(primaries, answers_within_s=READ_TIMEOUT_S, within_s=SNAPSHOT_TIMEOUT_S)
     try:
         yield reads
     finally:

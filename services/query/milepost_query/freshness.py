@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from milepost_primaries.scattered_reads import UNREACHABLE
@@ -76,6 +77,7 @@ def combined(all_of_them: Sequence[Freshness]) -> Freshness:
     return _fresh(as_of_ms, sum(each.lag for each in all_of_them))
 
 
+@lru_cache(maxsize=1_024)
 def _fresh(as_of_ms: int, lag: int, next_offset: int = 0) -> Freshness:
     as_of = format_ms(as_of_ms).encode()
     headers = ((b"milepost-as-of", as_of), (b"milepost-lag", b"%d" % lag))

@@ -1,6 +1,5 @@
 """Several things of several partitions, each partition as it was at one of its checkpoints."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -11,9 +10,6 @@ from milepost_query.read_model import ReadModel
 from milepost_query.shared_reads import NotReadyError
 
 Q = TypeVar("Q")
-
-ANSWERED_WITHIN_S: Final = 1.0
-"""For one read, a second try included."""
 
 _LAYOUT_READS: Final = 3
 """Reads that may find that the generation has just been switched."""
@@ -92,8 +88,7 @@ class Snapshots:
     ) -> tuple[Layout, Sequence[list[Any] | None]]:
         """What was read, and the layout of the metadata that were read after it."""
         try:
-            async with asyncio.timeout(ANSWERED_WITHIN_S):
-                snapshot = await read
+            snapshot = await read
         except (SnapshotError, TimeoutError) as error:
             raise NotReadyError("Redis does not answer") from error
         return self._read_model.current_layout(snapshot.last), snapshot.groups

@@ -10,11 +10,13 @@ from milepost_primaries.shared_calls import SharedCalls
 class Calls:
     """Each call waits until it is let go; what was asked in it is kept."""
 
-    def __init__(self, *, at_once: int = 10) -> None:
+    def __init__(self, *, at_once: int = 10, within_s: float = 60) -> None:
         self.asked: list[list[int]] = []
         self.go_on = asyncio.Event()
         self.error: BaseException | None = None
-        self.shared: SharedCalls[int, int] = SharedCalls(self._call, at_once=at_once)
+        self.shared: SharedCalls[int, int] = SharedCalls(
+            self._call, at_once=at_once, within_s=within_s
+        )
 
     def ask(self, *questions: int) -> list[asyncio.Task[int]]:
         return [asyncio.create_task(self.shared.ask(question)) for question in questions]
@@ -76,6 +78,19 @@ async def test_who_is_cancelled_takes_nobody_along() -> None:
 
     assert await other == 20
     assert cancelled.cancelled()
+
+
+async def test_nobody_waits_for_longer_than_a_call_may_take() -> None:
+    calls = Calls(at_once=1, within_s=0.01)
+    first, second = calls.ask(1, 2)
+
+    for asked in (first, second):
+        with pytest.raises(TimeoutError):
+            await asked
+    assert calls.asked == [[1]]
+    calls.go_on.set()
+    await turn()
+    assert calls.asked == [[1], [2]]
 
 
 async def test_an_error_that_nobody_waits_for_any_more_is_no_complaint() -> None:

@@ -1,7 +1,7 @@
 """The newest files of a store, out of the indexes of all partitions."""
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from itertools import repeat
 from math import isqrt
 from typing import Any, Final, NamedTuple
@@ -15,6 +15,8 @@ from milepost_schemas.keys import PartitionKeys
 
 _DEEPER: Final = 4
 """How much deeper to read where files lie unevenly."""
+_REMEMBERED_QUESTIONS: Final = 1_024
+"""Of about 5 KB each; who looks at a list does so again and again."""
 
 Entry = tuple[int, bytes, int]
 """When a file was first heard of, its id, and its partition; a larger one comes first in lists."""
@@ -59,6 +61,7 @@ async def read_newest(snapshots: Snapshots, files: StoreFiles, count: int) -> Ne
         factor *= _DEEPER
 
 
+@lru_cache(maxsize=_REMEMBERED_QUESTIONS)
 def _question(
     files: StoreFiles, count: int, factor: int, layout: Layout
 ) -> Mapping[int, list[Command]]:
