@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from milepost_local.servers import Server
 from milepost_query.access.api_keys import ApiKeys
+from milepost_query.waits import stream_route
 from milepost_schemas.document import Document, render_status
 from tests.fixtures.waiting import until as until_so
 from tests.integration.query.files import completed, deleted, failed, processing, retried
@@ -145,6 +146,24 @@ async def test_a_stream_ends_when_the_file_is_deleted(
         assert await stream.next() is None
 
     assert (await unpolled.get(STREAM, headers=READER)).status_code == 404
+
+
+async def test_an_idle_stream_shows_that_it_lives(
+    unpolled: httpx.AsyncClient, model: StoredModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_route, "HEARTBEAT_EVERY_S", 0.01)
+    await model.put(processing())
+    async with streaming(unpolled) as stream:
+        await stream.status()
+        for _ in range(3):
+            event = await stream.next()
+            assert event is not None
+            assert event.fields == {"": ""}
+        await change(model, completed())
+        while (event := await stream.next()) is not None and event.fields == {"": ""}:
+            pass
+        assert event is not None
+        assert event.fields["data"].encode() == render_status(completed())
 
 
 async def test_a_stream_ends_when_its_key_expires(
