@@ -1,5 +1,6 @@
 """Real Kafka and real Redis, started once a session, and names that no other test has."""
 
+import os
 import signal
 from collections.abc import Iterator
 from uuid import uuid4
@@ -34,6 +35,8 @@ def pytest_configure() -> None:
     # test interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Most of these servers live for seconds: to compile for the long run is half of what they cost.
+    os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"  # noqa: TID251  java reads it
 
 
 @pytest.fixture(scope="session")

@@ -42,16 +42,14 @@ async def test_a_wait_outlasts_the_primary_of_its_partition(
     cluster: RedisCluster, model: StoredModel, api_keys: ApiKeys
 ) -> None:
     number, file = next(iter((await one_of_each_partition(model)).items()))
-    async with running_query(
-        cluster.url, prefix=model.prefix, api_keys=api_keys, poll_every_s=NEVER_S
-    ) as client:
+    async with running_query(cluster.url, prefix=model.prefix, api_keys=api_keys) as client:
         wait = asyncio.create_task(waiting(client, file_id=file.file_id))
         await until_followed(client)
-        # Told to nobody, and so read only when hints are heard again.
-        await end(model, file.file_id)
         primary = await cluster.primary_of(f"{{g1.p{number}}}")
         await call(primary, "WAIT", 1, 10_000)
         primary.kill()
+        # By its successor, which has to be found, too.
+        await end(model, file.file_id)
 
         assert (await wait).content == render_status(completed())
 
@@ -63,14 +61,12 @@ async def test_a_wait_outlasts_the_master_that_sentinels_watch(
         model = StoredModel(cast("Any", redis), unique)
         await model.begin()
         await model.put(processing())
-        async with running_query(
-            sentinel.url, prefix=unique, api_keys=api_keys, poll_every_s=NEVER_S
-        ) as client:
+        async with running_query(sentinel.url, prefix=unique, api_keys=api_keys) as client:
             wait = asyncio.create_task(waiting(client))
             await until_followed(client)
-            await model.put(completed())
             master = await sentinel.master()
             await call(master, "WAIT", 1, 10_000)
             master.kill()
+            await model.put(completed())
 
             assert (await wait).content == render_status(completed())
