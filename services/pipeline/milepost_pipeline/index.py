@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,12 +147,18 @@ class VectorIndex:
                 db.set_busy_timeout(_BUSY_TIMEOUT_MS)
                 db.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1)
                 db.load_extension(sqlite_vec.loadable_path())
-                db.execute(_SETUP).fetchall()
+                self._set_up(db)
                 yield db
             finally:
                 db.close()
         except (*_UNAVAILABLE, OSError) as error:
             raise StorageUnavailableError(f"index {self._path}: {error}") from error
+
+    def _set_up(self, db: apsw.Connection) -> None:
+        """One after the other: SQLite waits for nobody when it changes the mode of its journal."""
+        with self._path.with_suffix(".lock").open("wb") as lock:
+            flock(lock, LOCK_EX)
+            db.execute(_SETUP).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[apsw.Connection]:

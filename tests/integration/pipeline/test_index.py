@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,14 @@ def test_writers_in_several_threads_all_get_their_turn(search: Search) -> None:
     for thread in threads:
         thread.join()
     assert search.texts() == {file.file_id for file in files}
+
+
+def test_many_may_open_a_new_index_at_once(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(100):
+            index = VectorIndex(tmp_path / str(number) / "index.sqlite")
+            opened = [pool.submit(index.remove, FILE) for _ in range(8)]
+            assert [each.result() for each in opened] == [None] * 8
 
 
 def test_a_question_without_a_known_word_finds_nothing(search: Search) -> None:
