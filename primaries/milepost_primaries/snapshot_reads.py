@@ -98,12 +98,12 @@ class SnapshotReads:
             packed = self._encoder.encode([*groups, last_group])
             *answers, found = await self._shared.ask(packed)
             return Snapshot(found[0], answers)
-        try:
-            async with asyncio.timeout(self._within_s):
+        async with asyncio.timeout(self._within_s):
+            try:
                 by_group = await self._answers(groups)
                 (last_answers,) = await self._answers([last_group])
-        except (RedisError, OSError) as error:
-            raise SnapshotError("nobody says where the keys are") from error
+            except (RedisError, OSError) as error:
+                raise SnapshotError("nobody says where the keys are") from error
         if last_answers is None:
             raise SnapshotError("a primary does not answer")
         return Snapshot(last_answers[0], by_group)
