@@ -27,13 +27,18 @@ COMMIT_TIMEOUT_S: Final = 5
 REBALANCE_TIMEOUT_S: Final = 30
 METADATA_AGE_S: Final = 5
 """A group's leader sees a topic that was made anew this late, and has no partitions until then."""
+LOOK_EVERY: Final = 16
+"""Fetches between two looks at the positions of partitions that bring nothing."""
 MAX_POLL_INTERVAL_S: Final = 15 * 60
 """An owner that waits for Redis or for a long step does not fetch, and is not dead."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What one fetch brought: records by partition, and the positions right after them."""
+    """What one fetch brought: records by partition, and the positions right after them.
+
+    A partition without records has a position only now and then: it moves where a transaction ends.
+    """
 
     epoch: int
     records: Mapping[int, Sequence[Record]]
@@ -190,8 +195,10 @@ class Consumer:
     async def _fetched(self, batches: Mapping[Any, Sequence[Record]]) -> Fetched:
         epoch, opened = self.epoch, self.opened
         records = {at.partition: got for at, got in batches.items() if at.partition in opened}
+        is_full = sum(map(len, records.values())) == self._max_records
+        is_look = is_full or not records or self._fetches % LOOK_EVERY == 0
         positions: dict[int, int] = {}
-        for partition in opened:
+        for partition in opened if is_look else records:
             try:
                 at = TopicPartition(self.topic, partition)
                 positions[partition] = await self._client.position(at)
@@ -199,7 +206,6 @@ class Consumer:
                 break
         if epoch != self.epoch:
             return Fetched(epoch, {}, {})
-        is_full = sum(map(len, records.values())) == self._max_records
         return Fetched(epoch, records, positions, is_full)
 
     async def committed(self, partitions: Collection[int]) -> dict[int, int | None]:

@@ -71,13 +71,19 @@ class Primaries:
         """
         if not self._shards:
             await self._find()
+        if (primary := self.known(key)) is not None:
+            return primary
+        self._shards = []
+        raise ClusterDownError(f"nobody has slot {slot_of(key)}")
+
+    def known(self, key: str) -> Redis | None:
+        """The primary of a key if it is known without asking."""
         if len(self._shards) == 1:
             return self._clients[self._shards[0].host]
         slot = slot_of(key)
         at = bisect_left(self._shards, (slot,))
         if at == len(self._shards) or self._shards[at].first_slot > slot:
-            self._shards = []
-            raise ClusterDownError(f"nobody has slot {slot}")
+            return None
         return self._clients[self._shards[at].host]
 
     async def all(self) -> list[Redis]:

@@ -115,9 +115,9 @@ class Metrics:
         if not records:
             yield
             return
-        self._histograms["milepost_batch_records"].observe(records)
         with self._histograms["milepost_batch_seconds"].time():
             yield
+        self._histograms["milepost_batch_records"].observe(records)
 
     def script(self) -> AbstractContextManager[object]:
         """Redis is being called with the scripts of a batch."""

@@ -130,6 +130,11 @@ class PartitionFold:
             if self._writer.weight >= SLICE_WEIGHT:
                 self._close_slice(self._last, self._last.offset + 1)
 
+    @property
+    def gathered_files(self) -> int:
+        """Files that changed since the last cut; those of the open slice may count twice."""
+        return len(self._touched) + len(self._writer.changed)
+
     def has_news(self, position: int) -> bool:
         """Whether a cut at this position can come to anything."""
         return (
@@ -147,7 +152,9 @@ class PartitionFold:
         last, self._last = self._last, None
         if last is not None and self.checkpoint.next_offset < next_offset:
             self._close_slice(last, next_offset)
-        elif (checkpoint := self._fresh(next_offset)) != self.checkpoint:
+        elif (checkpoint := self._fresh(next_offset, self.checkpoint.fingerprint)) != (
+            self.checkpoint
+        ):
             self._append(checkpoint)
         for key in self._touched:
             slot = self._slots.pop(key)
@@ -211,17 +218,15 @@ class PartitionFold:
     def _close_slice(self, last: Record, next_offset: int) -> None:
         self._touched.update(self._writer.changed)
         mark = fingerprint(last.offset, last.timestamp, last.key, last.value)
-        checkpoint = self._fresh(next_offset)._replace(fingerprint=mark)
-        self._append(checkpoint, *self._writer.close())
+        self._append(self._fresh(next_offset, mark), *self._writer.close())
         self._folded.revised |= self._writer.revised
         self._writer = SliceWriter(self.keys, is_live=self._is_live)
 
-    def _fresh(self, next_offset: int) -> Checkpoint:
-        return self.checkpoint._replace(
-            next_offset=next_offset,
-            as_of_ms=self.freshness.as_of_ms(next_offset),
-            end_offset=self.freshness.end_offset,
-        )
+    def _fresh(self, next_offset: int, mark: str) -> Checkpoint:
+        freshness = self.freshness
+        as_of_ms = freshness.as_of_ms(next_offset)
+        recover_to = self.checkpoint.recover_to
+        return Checkpoint(next_offset, as_of_ms, freshness.end_offset, recover_to, mark)
 
     def _append(
         self,

@@ -38,8 +38,10 @@ GRACE_S: Final = 5.0
 UNFIT_INTERVAL_S: Final = 5.0
 LOAD_KEYS: Final = 500
 """Documents of one read, so that Redis is never busy with one for long."""
-GATHERED_RECORDS: Final = 12_000
+GATHERED_RECORDS: Final = 48_000
 """Records of one batch while there is a backlog: a file is written once for several events."""
+GATHERED_FILES: Final = 12_000
+"""Files of one batch: they are in memory until they are written."""
 DOCUMENTS_IN_MEMORY: Final = 500
 """Documents that a partition keeps after they were written."""
 
@@ -138,7 +140,7 @@ class Projector:
     async def _project(self, fetched: Fetched, folds: Mapping[int, PartitionFold]) -> None:
         """Fold a fetch; hand over what has gathered, unless more is waiting to be folded."""
         current = await self._fold(fetched, folds)
-        if fetched.is_full and self._gathered < GATHERED_RECORDS:
+        if fetched.is_full and self._has_room():
             return
         self._gathered = 0
         work = self._cut(current)
@@ -153,6 +155,12 @@ class Projector:
             self._writing = asyncio.create_task(self._write(work))
         else:
             await self._write_at_once(work)
+
+    def _has_room(self) -> bool:
+        """Whether the batch may grow before it is handed over."""
+        if self._gathered >= GATHERED_RECORDS:
+            return False
+        return sum(fold.gathered_files for fold in self._folds.values()) < GATHERED_FILES
 
     async def _fold(
         self, fetched: Fetched, folds: Mapping[int, PartitionFold]
@@ -180,14 +188,11 @@ class Projector:
     ) -> list[tuple[PartitionFold, Folded]]:
         """Everything since the last cut, as far as there is anything."""
         self._batch += 1
-        work = [
+        return [
             (fold, fold.cut(position, self._batch))
             for fold, position in current
             if fold.has_news(position)
         ]
-        for _, folded in work:
-            self.outcomes.update(folded.outcomes)
-        return work
 
     async def _write_at_once(self, work: Sequence[tuple[PartitionFold, Folded]]) -> None:
         """Write without a task in between: the loop's other work would come first."""
@@ -205,7 +210,8 @@ class Projector:
 
     async def _write_all(self, work: Sequence[tuple[PartitionFold, Folded]]) -> None:
         rejected = [one for _, folded in work for one in folded.rejected]
-        await asyncio.gather(*map(self._dead_letter, rejected))
+        if rejected:
+            await asyncio.gather(*map(self._dead_letter, rejected))
         slices = [slice_ for _, folded in work for slice_ in folded.slices]
         if not slices:
             return
@@ -213,6 +219,7 @@ class Projector:
         answers = await persevere(lambda: self._write_slices(slices, keys), self._metrics.not_now)
         stored = {slice_.partition: answer for slice_, answer in zip(slices, answers, strict=True)}
         for fold, folded in work:
+            self.outcomes.update(folded.outcomes)
             if folded.slices:
                 self._settle(fold, folded, stored[fold.number])
 
@@ -274,7 +281,8 @@ class Projector:
             for names in [fold.unknown(records)]
             for start in range(0, len(names), LOAD_KEYS)
         ]
-        await asyncio.gather(*(self._load(fold, names) for fold, names in reads))
+        if reads:
+            await asyncio.gather(*(self._load(fold, names) for fold, names in reads))
 
     async def _load(self, fold: PartitionFold, names: Sequence[bytes]) -> None:
         stored, documents = await persevere(

@@ -248,10 +248,9 @@ class RedisReadModel:
         A slice was written if and only if its own checkpoint is the one that comes back.
         """
         calls: dict[Redis, list[tuple[int, _Call]]] = defaultdict(list)
-        async with self._reached():
-            for number, (slice_, at) in enumerate(zip(slices, keys, strict=True)):
-                redis = await self._primaries.of(at.tag)
-                calls[redis].append((number, self._call(slice_, at)))
+        for number, (slice_, at) in enumerate(zip(slices, keys, strict=True)):
+            redis = self._primaries.known(at.tag) or await self._find(at.tag)
+            calls[redis].append((number, self._call(slice_, at)))
         if len(calls) == 1:
             ((redis, of),) = calls.items()
             return await self._write(redis, [call for _, call in of])
@@ -302,10 +301,13 @@ class RedisReadModel:
     @asynccontextmanager
     async def _primary(self, key: str) -> AsyncIterator[Redis]:
         """Where the key is; calls to it are bounded and their errors are the projector's."""
-        async with self._reached():
-            redis = await self._primaries.of(key)
+        redis = self._primaries.known(key) or await self._find(key)
         async with self._reached(redis):
             yield redis
+
+    async def _find(self, key: str) -> Redis:
+        async with self._reached():
+            return await self._primaries.of(key)
 
     @asynccontextmanager
     async def _reached(self, redis: Redis | None = None) -> AsyncIterator[None]:

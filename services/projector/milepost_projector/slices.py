@@ -90,8 +90,10 @@ class SliceWriter:
     def close(self) -> tuple[list[bytes], list[Command]]:
         """The records and the commands of the slice; call it once, at its end."""
         records = self._records()
-        commands = _split(["SADD", self._keys.open_files], self._opened)
-        commands += _split(["SREM", self._keys.open_files], self._ended)
+        commands: list[Command] = []
+        for name, files in (("SADD", self._opened), ("SREM", self._ended)):
+            if files:
+                commands += _split([name, self._keys.open_files], files)
         for name, members in (("ZADD", self._listed), ("ZREM", self._unlisted)):
             for of, rest in members.items():
                 commands += _split([name, self._set_key(of)], rest)
