@@ -6,16 +6,22 @@ import os
 import statistics
 import sys
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from bench.audit import Subject
-from bench.events import publish
+from bench.events import interleaved, publish
 from bench.projector import LOADS, Addresses, projected, running, servers
 from milepost.admin import create_topics
 from milepost.connection import KafkaSettings
+from milepost_schemas.events import EventData
 from milepost_schemas.topics import EVENTS, PARTITIONS, Topic
 
-MEASURED: Final = ("projector", "projector_unique")
+MEASURED: Final[dict[str, Callable[[], Iterator[EventData]]]] = {
+    "projector": lambda: interleaved(4_000, 300, at_once=4_000),
+    "projector_unique": LOADS["projector_unique"],
+}
+"""More events of each file than elsewhere: progress is seen twice a second, so it has to last."""
 CORES: Final = os.cpu_count() or 1
 
 
@@ -23,10 +29,10 @@ async def run(rounds: int = 3) -> dict[str, Any]:
     """One process and all cores, for each load, against the live projector."""
     rates: dict[str, list[float]] = defaultdict(list)
     async with servers() as at:
-        for load in MEASURED:
+        for load, make in MEASURED.items():
             topic = Topic(f"bench.{load}", PARTITIONS, EVENTS.configs)
             await create_topics(KafkaSettings(bootstrap_servers=at.kafka), [topic])
-            total, _ = publish(at.kafka, topic.name, LOADS[load]())
+            total, _ = publish(at.kafka, topic.name, make())
             for _ in range(rounds):
                 live, _ = await projected(at, topic.name, total)
                 rates[load].append(live)

@@ -7,8 +7,11 @@ has to be done beside it, and nobody waits for a single record.
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import methodcaller
 from typing import Any, Final, NamedTuple, Self
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from milepost.connection import KafkaSettings
@@ -35,14 +38,27 @@ _OPTIONS: Final[dict[str, str | int | bool]] = {
 }
 
 
-class LogRecord(NamedTuple):
-    """A record of the log."""
+_PARTITION: Final = methodcaller("partition")
+
+
+class LogRecord(msgspec.Struct, frozen=True, gc=False):
+    """A record of the log; millions of them are made, so the cheapest kind of object there is."""
 
     offset: int
     timestamp: int
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+
+
+def _record(message: Any) -> LogRecord:  # noqa: ANN401  librdkafka's types allow None
+    return LogRecord(
+        message.offset(),
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        message.headers() or (),
+    )
 
 
 class Part(NamedTuple):
@@ -105,30 +121,35 @@ class LogBatches:
             raise KafkaUnavailableError(f"nothing to read in {self._topic}")
         records: dict[int, list[LogRecord]] = defaultdict(list)
         ends: dict[int, int] = {}
-        for message in messages:
-            if message.error() is None:
-                where, timestamp = message.offset(), message.timestamp()[1]
-                key, value, headers = message.key(), message.value(), message.headers() or ()
-                records[message.partition()].append(
-                    LogRecord(where, timestamp, key, value, headers)
-                )
-                ends[message.partition()] = where + 1
-            elif self._is_end(message.error(), message.partition()):
-                # Behind the last record there may be marks of transactions.
-                ends[message.partition()] = message.offset()
+        for number, of_one in groupby(messages, _PARTITION):
+            run = [*of_one]
+            found = [_record(message) for message in run if message.error() is None]
+            if found:
+                records[number] += found
+                ends[number] = found[-1].offset + 1
+            if len(found) < len(run):
+                ends |= self._ends(number, run)
         return {
             number: self._part(number, records[number], end)
             for number, end in ends.items()
             if number in self._goals
         }
 
-    def _is_end(self, error: KafkaError, partition: int) -> bool:
-        """Whether that is all; what is no partition's error is the client's, which tries again."""
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  it is named so
-            return True
-        if partition >= 0:
-            raise ConsumerError(f"read {self._topic} {partition}: {error}")
-        return False
+    def _ends(self, number: int, run: Sequence[Any]) -> dict[int, int]:
+        """Where a partition was found to end: behind its last record may be marks of transactions.
+
+        An error that is no partition's is the client's, which tries again.
+        """
+        ends: dict[int, int] = {}
+        for message in run:
+            error = message.error()
+            if error is None:
+                ends.clear()
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  it is named so
+                ends[number] = message.offset()
+            elif number >= 0:
+                raise ConsumerError(f"read {self._topic} {number}: {error}")
+        return ends
 
     def _part(self, number: int, records: list[LogRecord], end: int) -> Part:
         goal = self._goals[number]
