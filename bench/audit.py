@@ -33,10 +33,11 @@ class Subject:
     topic: str
     prefix: str
 
-    async def published(self, total: int) -> None:
+    async def published(self, total: int, generation: int = 1) -> None:
         """Return once everything is applied and the status topic is complete."""
         redis: Any = Redis.from_url(self.redis_url)
-        names = [Keys(self.prefix).partition(1, number).published for number in range(PARTITIONS)]
+        partitions = [Keys(self.prefix).partition(generation, at) for at in range(PARTITIONS)]
+        names = [partition.published for partition in partitions]
         async with redis:
             while sum(map(int, filter(None, await redis.mget(names)))) < total:  # noqa: ASYNC110  another process writes them
                 await asyncio.sleep(POLL_S)

@@ -60,8 +60,9 @@ async def _rebuild(at: Addresses, topic: str, total: int) -> list[float]:
             "MILEPOST_EVENTS_TOPIC": topic,
             "MILEPOST_PROJECTOR_GROUP": prefix,
         }
-        await Subject(*at, topic, prefix).published(total)
-        for processes in (1, CORES):
+        for generation, processes in ((1, 1), (2, CORES)):
+            # A switch has the projector publish every status anew, which takes its time.
+            await Subject(*at, topic, prefix).published(total, generation)
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bench.rebuild_once", str(processes),
                 env=environment, stdout=asyncio.subprocess.PIPE,
