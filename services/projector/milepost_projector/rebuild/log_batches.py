@@ -17,7 +17,11 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from milepost.connection import KafkaSettings
 from milepost.errors import ConsumerError, KafkaUnavailableError
 
-BATCH_RECORDS: Final = 2_000
+BATCH_RECORDS: Final = 1_000
+AHEAD_KIB: Final = 1_024
+FETCH_BYTES: Final = 64 * 1024
+"""Of a partition. So little is ahead that it is still in the processor's caches when it is folded:
+with 32 MiB of it, folding takes up to twice as long."""
 BATCH_TIMEOUT_S: Final = 0.1
 SILENT_AFTER_S: Final = 30.0
 """Without a record, an end or an error for as long, Kafka counts as away."""
@@ -33,7 +37,8 @@ _OPTIONS: Final[dict[str, str | int | bool]] = {
     "fetch.wait.max.ms": 50,
     # A full queue is looked at again after so long; the default of a second starves us.
     "fetch.queue.backoff.ms": 5,
-    "queued.max.messages.kbytes": 32 * 1024,
+    "queued.max.messages.kbytes": AHEAD_KIB,
+    "max.partition.fetch.bytes": FETCH_BYTES,
     "log_level": 0,
 }
 
