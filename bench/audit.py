@@ -6,20 +6,26 @@ import os
 import statistics
 import sys
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from bench.events import publish
-from bench.projector import LOADS, bare, running, servers
+from bench.events import interleaved, publish
+from bench.projector import LOADS, Addresses, bare, running, servers
 from milepost.admin import create_topics
 from milepost.connection import KafkaSettings
+from milepost_schemas.events import EventData
 from milepost_schemas.keys import Keys
 from milepost_schemas.topics import DEAD_LETTER, EVENTS, PARTITIONS, STATUS, Topic
 
-MEASURED: Final = ("projector", "projector_unique")
-"""Files of 100 events each; and every event of another file, each with a status record."""
+MEASURED: Final[dict[str, Callable[[], Iterator[EventData]]]] = {
+    "projector": lambda: interleaved(4_000, 300, at_once=4_000),
+    "projector_unique": LOADS["projector_unique"],
+}
+"""Files of 300 events each, so that what is measured lasts for some seconds; and every event of
+another file, each with a status record."""
 CORES: Final = os.cpu_count() or 1
 POLL_S: Final = 0.1
 
@@ -62,10 +68,10 @@ class Subject:
 async def run(rounds: int = 3) -> dict[str, Any]:
     """One process and all cores, for each load, against a bare consumer of the same topic."""
     median: dict[str, float] = {}
-    for load in MEASURED:
+    for load, make in MEASURED.items():
         # Servers for each load: the status topic then holds this load's records and no others.
         async with servers() as (kafka, redis_url):
-            rates = await _measured(load, kafka, redis_url, rounds)
+            rates = await _measured(load, make(), Addresses(kafka, redis_url), rounds)
         median |= {name: statistics.median(values) for name, values in rates.items()}
     ratios = {
         f"{load.replace('projector', 'verify')}/bare": median[load] / median[f"{load}_bare"]
@@ -74,10 +80,13 @@ async def run(rounds: int = 3) -> dict[str, Any]:
     return {"rates": median, "ratios": ratios}
 
 
-async def _measured(load: str, kafka: str, redis_url: str, rounds: int) -> dict[str, list[float]]:
+async def _measured(
+    load: str, events: Iterator[EventData], at: Addresses, rounds: int
+) -> dict[str, list[float]]:
+    kafka, redis_url = at
     topic = Topic(f"bench.{load}", PARTITIONS, EVENTS.configs)
     await create_topics(KafkaSettings(bootstrap_servers=kafka), [topic, STATUS, DEAD_LETTER])
-    total, _ = publish(kafka, topic.name, LOADS[load]())
+    total, _ = publish(kafka, topic.name, events)
     rates: dict[str, list[float]] = defaultdict(list)
     async with running(kafka, redis_url, topic.name) as (prefix, _):
         subject = Subject(kafka, redis_url, topic.name, prefix)

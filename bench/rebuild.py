@@ -6,22 +6,15 @@ import os
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from bench.audit import Subject
-from bench.events import interleaved, publish
-from bench.projector import LOADS, Addresses, projected, running, servers
+from bench.audit import MEASURED, Subject
+from bench.events import publish
+from bench.projector import Addresses, projected, running, servers
 from milepost.admin import create_topics
 from milepost.connection import KafkaSettings
-from milepost_schemas.events import EventData
 from milepost_schemas.topics import EVENTS, PARTITIONS, Topic
 
-MEASURED: Final[dict[str, Callable[[], Iterator[EventData]]]] = {
-    "projector": lambda: interleaved(4_000, 300, at_once=4_000),
-    "projector_unique": LOADS["projector_unique"],
-}
-"""More events of each file than elsewhere: progress is seen twice a second, so it has to last."""
 CORES: Final = os.cpu_count() or 1
 
 
