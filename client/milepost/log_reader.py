@@ -84,7 +84,8 @@ class LogReader:
         self._client = client
 
     async def stop(self) -> None:
-        await self._client.stop()
+        """Close the client; one that hangs is left behind."""
+        await _abandon(self._client)
 
     async def end_offsets(self, partitions: Collection[int]) -> dict[int, int]:
         """The offset after the last committed record of each partition, asked for in one go."""
@@ -141,9 +142,7 @@ class LogReader:
     async def _replace(self) -> None:
         abandoned = self._client
         await self.start()
-        stopping = asyncio.create_task(abandoned.stop())
-        await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
-        stopping.cancel()
+        await _abandon(abandoned)
 
     def _at(self, partitions: Collection[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]
@@ -151,3 +150,9 @@ class LogReader:
     @staticmethod
     def _numbers(offsets: dict[Any, int]) -> dict[int, int]:
         return {at.partition: offset for at, offset in offsets.items()}
+
+
+async def _abandon(client: Any) -> None:  # noqa: ANN401  aiokafka has no types
+    stopping = asyncio.create_task(client.stop())
+    await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
+    stopping.cancel()
