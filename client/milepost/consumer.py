@@ -37,7 +37,7 @@ MAX_POLL_INTERVAL_S: Final = 15 * 60
 class Fetched:
     """What one fetch brought: records by partition, and the positions right after them.
 
-    A partition without records has a position only now and then: it moves where a transaction ends.
+    A partition without records seldom moves: it has a position now and then, and after a full one.
     """
 
     epoch: int
@@ -92,6 +92,7 @@ class Consumer:
         self._client: Any = None
         self._stuck = False
         self._fetches = 0
+        self._was_full = False
         self._uncommitted_since: float | None = None
         self._watch: asyncio.Task[None] | None = None
         self._options: dict[str, Any] = {
@@ -196,7 +197,9 @@ class Consumer:
         epoch, opened = self.epoch, self.opened
         records = {at.partition: got for at, got in batches.items() if at.partition in opened}
         is_full = sum(map(len, records.values())) == self._max_records
-        is_look = is_full or not records or self._fetches % LOOK_EVERY == 0
+        # Who gathers full fetches has records of other partitions in hand after the last of them.
+        is_look = is_full or self._was_full or not records or self._fetches % LOOK_EVERY == 0
+        self._was_full = is_full
         positions: dict[int, int] = {}
         for partition in opened if is_look else records:
             try:

@@ -102,6 +102,24 @@ async def test_records_come_in_order_from_where_a_partition_was_opened(member: M
     assert (await consumer.fetch(0.1)).positions == {0: 4}
 
 
+async def test_partitions_without_records_have_a_position_now_and_then(member: Member) -> None:
+    consumer = member.consumer
+    open_at(consumer, 4 - MAX_RECORDS + 1)
+    consumer.open(1, 0, epoch=consumer.epoch)
+    assert (await consumer.fetch(30)).positions == {0: 4}
+    assert (await consumer.fetch(0.1)).positions == {0: 4, 1: 0}
+
+
+async def test_after_a_full_fetch_every_partition_has_a_position(member: Member) -> None:
+    consumer = member.consumer
+    open_at(consumer, 4 - MAX_RECORDS - 1)
+    consumer.open(1, 0, epoch=consumer.epoch)
+    full = await consumer.fetch(30)
+    assert (full.is_full, full.positions) == (True, {0: 3, 1: 0})
+    last = await consumer.fetch(30)
+    assert (last.is_full, last.positions) == (False, {0: 4, 1: 0})
+
+
 async def test_a_closed_partition_delivers_nothing_and_may_be_opened_anywhere(
     member: Member,
 ) -> None:
