@@ -200,16 +200,23 @@ class Consumer:
         # Who gathers full fetches has records of other partitions in hand after the last of them.
         is_look = is_full or self._was_full or not records or self._fetches % LOOK_EVERY == 0
         self._was_full = is_full
+        positions = {partition: got[-1].offset + 1 for partition, got in records.items()}
+        if is_look:
+            positions |= await self._positions(opened)
+        if epoch != self.epoch:
+            return Fetched(epoch, {}, {})
+        return Fetched(epoch, records, positions, is_full)
+
+    async def _positions(self, partitions: Collection[int]) -> dict[int, int]:
+        """Where the client goes on, marks of transactions included."""
         positions: dict[int, int] = {}
-        for partition in opened if is_look else records:
+        for partition in partitions:
             try:
                 at = TopicPartition(self.topic, partition)
                 positions[partition] = await self._client.position(at)
             except IllegalStateError:
                 break
-        if epoch != self.epoch:
-            return Fetched(epoch, {}, {})
-        return Fetched(epoch, records, positions, is_full)
+        return positions
 
     async def committed(self, partitions: Collection[int]) -> dict[int, int | None]:
         """The group's committed offset of each partition, None where there is none."""

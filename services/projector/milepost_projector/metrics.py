@@ -4,8 +4,7 @@ Nothing is counted event by event: outcomes come as the sums of a batch, and wha
 at is looked up when somebody asks.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable
 from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -108,20 +107,16 @@ class Metrics:
             elif outcome == FOREIGN:
                 self._counters["milepost_skipped_records_total"].labels(outcome).inc(count)
 
-    @contextmanager
-    def batch(self, parts: Iterable[Folded]) -> Iterator[None]:
-        """A batch is being written; one that only says how fresh Redis is does not count."""
+    def batch(self, parts: Iterable[Folded], seconds: float) -> None:
+        """A batch was written; one that only says how fresh Redis is does not count."""
         records = sum(folded.outcomes.total() for folded in parts)
-        if not records:
-            yield
-            return
-        with self._histograms["milepost_batch_seconds"].time():
-            yield
-        self._histograms["milepost_batch_records"].observe(records)
+        if records:
+            self._histograms["milepost_batch_records"].observe(records)
+            self._histograms["milepost_batch_seconds"].observe(seconds)
 
-    def script(self) -> AbstractContextManager[object]:
-        """Redis is being called with the scripts of a batch."""
-        return self._histograms["milepost_script_seconds"].time()
+    def script(self, seconds: float) -> None:
+        """Redis has answered the scripts of a batch."""
+        self._histograms["milepost_script_seconds"].observe(seconds)
 
     def dead_lettered(self, rejected: Rejected) -> None:
         """The dead-letter topic has acknowledged a record."""

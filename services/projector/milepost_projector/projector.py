@@ -7,6 +7,7 @@ be read again: a write that turns out to be lost drops its partition, which is t
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Final, NamedTuple
 
 import structlog
@@ -205,8 +206,9 @@ class Projector:
     async def _write(self, work: Sequence[tuple[PartitionFold, Folded]]) -> None:
         """Dead letters first, then the slices: an offset passes only what is safe."""
         work = await self._opener.identity.sift(work, self._drop, self._metrics.not_now)
-        with self._metrics.batch(folded for _, folded in work):
-            await self._write_all(work)
+        began_s = perf_counter()
+        await self._write_all(work)
+        self._metrics.batch((folded for _, folded in work), perf_counter() - began_s)
 
     async def _write_all(self, work: Sequence[tuple[PartitionFold, Folded]]) -> None:
         rejected = [one for _, folded in work for one in folded.rejected]
@@ -226,8 +228,10 @@ class Projector:
     async def _write_slices(
         self, slices: Sequence[Slice], keys: dict[int, PartitionKeys]
     ) -> list[bytes]:
-        with self._metrics.script():
-            return await self._read_model.write(slices, [keys[each.partition] for each in slices])
+        began_s = perf_counter()
+        stored = await self._read_model.write(slices, [keys[each.partition] for each in slices])
+        self._metrics.script(perf_counter() - began_s)
+        return stored
 
     def _settle(self, fold: PartitionFold, folded: Folded, stored: bytes) -> None:
         last = folded.slices[-1]

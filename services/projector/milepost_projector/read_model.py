@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha1
 from importlib.resources import files
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, Self, cast
 
 import msgspec
 from hiredis import pack_command
@@ -88,6 +88,15 @@ class _Connection(Connection):
         # The name of a command may be two words, which Redis wants as two arguments.
         name = str(args[0]).split()
         return [pack_command(cast("tuple[bytes]", (*name, *args[1:])))]
+
+
+class _Redis(Redis):
+    """Looks for its only connection once; redis-py itself does so before each command."""
+
+    async def initialize(self) -> Self:
+        if self.connection is None:
+            await super().initialize()
+        return self
 
 
 class RedisReadModel:
@@ -278,7 +287,8 @@ class RedisReadModel:
     async def _run(self, redis: Redis, calls: Sequence[_Call]) -> list[bytes]:
         if len(calls) == 1:
             keys, arguments = calls[0]
-            return [_bytes(await redis.evalsha(self._sha, len(keys), *keys, *arguments))]
+            command = ("EVALSHA", self._sha, len(keys), *keys, *arguments)
+            return [_bytes(await redis.execute_command(*command))]  # type: ignore[no-untyped-call]
         pipeline = redis.pipeline(transaction=False)
         for keys, arguments in calls:
             pipeline.evalsha(self._sha, len(keys), *keys, *arguments)
@@ -351,7 +361,7 @@ def _client(url: str) -> Redis:
         retry=Retry(NoBackoff(), 0),
     )
     # A connection of its own for single commands: to borrow one costs as much as the command.
-    return Redis(connection_pool=pool, single_connection_client=True)
+    return _Redis(connection_pool=pool, single_connection_client=True)
 
 
 def _require_nothing_is_evicted(policy: str, evicted: int) -> None:

@@ -98,18 +98,17 @@ def test_a_batch_is_measured_in_records_and_seconds(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
     parts = [Folded(outcomes=a_count(applied=300)), Folded(outcomes=a_count(foreign=4))]
-    with metrics.batch(parts), metrics.script():
-        pass
+    metrics.batch(parts, 0.25)
+    metrics.script(0.125)
     value = registry.get_sample_value
     assert value("milepost_batch_records_sum") == 304
     assert value("milepost_batch_records_count") == 1
-    assert value("milepost_batch_seconds_count") == 1
-    assert value("milepost_script_seconds_count") == 1
+    assert value("milepost_batch_seconds_sum") == 0.25
+    assert value("milepost_script_seconds_sum") == 0.125
 
 
 def test_a_batch_without_records_is_none(metrics: Metrics, registry: CollectorRegistry) -> None:
-    with metrics.batch([Folded()]):
-        pass
+    metrics.batch([Folded()], 0.25)
     assert registry.get_sample_value("milepost_batch_records_count") == 0
     assert registry.get_sample_value("milepost_batch_seconds_count") == 0
 
