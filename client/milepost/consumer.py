@@ -17,18 +17,17 @@ from aiokafka.structs import OffsetAndMetadata
 from milepost.admin import committed_notes, count_partitions
 from milepost.connection import KafkaSettings
 from milepost.errors import ConsumerError, KafkaUnavailableError, OffsetGoneError
-from milepost.log_reader import LogReader, Record, kafka_errors
+from milepost.log_reader import LogReader, Record, abandon, kafka_errors
 
 __all__ = ["Consumer", "Fetched", "Record"]
 
-STOP_TIMEOUT_S: Final = 5
 COMMIT_TIMEOUT_S: Final = 5
 """A commit that waits for a group's coordinator does so for ever."""
 REBALANCE_TIMEOUT_S: Final = 30
 METADATA_AGE_S: Final = 5
 """A group's leader sees a topic that was made anew this late, and has no partitions until then."""
-LOOK_EVERY: Final = 16
-"""Fetches between two looks at the positions of partitions that bring nothing."""
+LOOK_INTERVAL_S: Final = 0.1
+"""Between two looks at all positions: it costs, and without records they seldom move."""
 MAX_POLL_INTERVAL_S: Final = 15 * 60
 """An owner that waits for Redis or for a long step does not fetch, and is not dead."""
 
@@ -37,7 +36,7 @@ MAX_POLL_INTERVAL_S: Final = 15 * 60
 class Fetched:
     """What one fetch brought: records by partition, and the positions right after them.
 
-    A partition without records seldom moves: it has a position now and then, and after a full one.
+    A partition without records has one now and then, and after a full fetch: it seldom moves.
     """
 
     epoch: int
@@ -93,6 +92,7 @@ class Consumer:
         self._stuck = False
         self._fetches = 0
         self._was_full = False
+        self._looked_at = 0.0
         self._uncommitted_since: float | None = None
         self._watch: asyncio.Task[None] | None = None
         self._options: dict[str, Any] = {
@@ -115,7 +115,7 @@ class Consumer:
         try:
             await self._start()
         except BaseException:
-            await self._abandon()
+            await abandon(self._client)
             await self.log.stop()
             raise
         self._watch = asyncio.create_task(self._watch_progress())
@@ -125,7 +125,7 @@ class Consumer:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait([self._watch])
-        await self._abandon()
+        await abandon(self._client)
         await self.log.stop()
 
     def before_giving_up(self, finish: Callable[[], Awaitable[None]]) -> None:
@@ -198,10 +198,12 @@ class Consumer:
         records = {at.partition: got for at, got in batches.items() if at.partition in opened}
         is_full = sum(map(len, records.values())) == self._max_records
         # Who gathers full fetches has records of other partitions in hand after the last of them.
-        is_look = is_full or self._was_full or not records or self._fetches % LOOK_EVERY == 0
+        is_time = time.monotonic() - self._looked_at >= LOOK_INTERVAL_S
+        is_look = is_full or self._was_full or not records or is_time
         self._was_full = is_full
         positions = {partition: got[-1].offset + 1 for partition, got in records.items()}
         if is_look:
+            self._looked_at = time.monotonic()
             positions |= await self._positions(opened)
         if epoch != self.epoch:
             return Fetched(epoch, {}, {})
@@ -280,16 +282,8 @@ class Consumer:
     async def _rebuild(self) -> None:
         self.rebuilds += 1
         self.release()
-        await self._abandon()
+        await abandon(self._client)
         await self._start()
-
-    async def _abandon(self) -> None:
-        """Leave the group if Kafka answers in time; a client that hangs is left behind."""
-        stopping = asyncio.create_task(self._client.stop())
-        await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
-        if not stopping.done():
-            stopping.cancel()
-            await asyncio.wait([stopping], timeout=1.0)
 
     async def _watch_progress(self) -> None:
         while True:

@@ -85,7 +85,7 @@ class LogReader:
 
     async def stop(self) -> None:
         """Close the client; one that hangs is left behind."""
-        await _abandon(self._client)
+        await abandon(self._client)
 
     async def end_offsets(self, partitions: Collection[int]) -> dict[int, int]:
         """The offset after the last committed record of each partition, asked for in one go."""
@@ -142,7 +142,7 @@ class LogReader:
     async def _replace(self) -> None:
         abandoned = self._client
         await self.start()
-        await _abandon(abandoned)
+        await abandon(abandoned)
 
     def _at(self, partitions: Collection[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]
@@ -152,7 +152,10 @@ class LogReader:
         return {at.partition: offset for at, offset in offsets.items()}
 
 
-async def _abandon(client: Any) -> None:  # noqa: ANN401  aiokafka has no types
+async def abandon(client: Any) -> None:  # noqa: ANN401  aiokafka has no types
+    """Stop a client, and leave its group, if Kafka answers in time; one that hangs is left."""
     stopping = asyncio.create_task(client.stop())
     await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
-    stopping.cancel()
+    if not stopping.done():
+        stopping.cancel()
+        await asyncio.wait([stopping], timeout=1.0)

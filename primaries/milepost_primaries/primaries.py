@@ -96,6 +96,10 @@ class Primaries:
             await self._find()
         return [*self._clients.values()]
 
+    def keeps(self, client: Redis) -> bool:
+        """Whether the client is one of those in use: another one may be closed amid a call."""
+        return client in self._clients.values()
+
     def forget(self, failed: Redis) -> None:
         """Look for the primaries again before the next call, because this one failed."""
         if self._url.kind == "single":

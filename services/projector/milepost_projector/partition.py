@@ -131,9 +131,10 @@ class PartitionFold:
                 self._close_slice(self._last, self._last.offset + 1)
 
     @property
-    def gathered_files(self) -> int:
-        """Files that changed since the last cut; those of the open slice may count twice."""
-        return len(self._touched) + len(self._writer.changed)
+    def gathered(self) -> int:
+        """About how many files, log lines and dead letters a cut would come to."""
+        slices, rejected = self._folded.slices, self._folded.rejected
+        return len(slices) * SLICE_WEIGHT + self._writer.weight + len(rejected)
 
     def has_news(self, position: int) -> bool:
         """Whether a cut at this position can come to anything."""

@@ -41,8 +41,8 @@ LOAD_KEYS: Final = 500
 """Documents of one read, so that Redis is never busy with one for long."""
 GATHERED_RECORDS: Final = 48_000
 """Records of one batch while there is a backlog: a file is written once for several events."""
-GATHERED_FILES: Final = 12_000
-"""Files of one batch: they are in memory until they are written."""
+GATHERED_WEIGHT: Final = 12_000
+"""Files, log lines and dead letters of one batch: they are in memory until they are written."""
 DOCUMENTS_IN_MEMORY: Final = 500
 """Documents that a partition keeps after they were written."""
 
@@ -161,7 +161,7 @@ class Projector:
         """Whether the batch may grow before it is handed over."""
         if self._gathered >= GATHERED_RECORDS:
             return False
-        return sum(fold.gathered_files for fold in self._folds.values()) < GATHERED_FILES
+        return sum(fold.gathered for fold in self._folds.values()) < GATHERED_WEIGHT
 
     async def _fold(
         self, fetched: Fetched, folds: Mapping[int, PartitionFold]

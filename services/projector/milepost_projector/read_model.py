@@ -331,6 +331,11 @@ class RedisReadModel:
         except (*_UNAVAILABLE, TimeoutError, OSError) as error:
             self._forget(redis)
             raise ReadModelUnavailableError(f"{type(error).__name__}: {error}") from error
+        except KeyError as error:
+            # redis-py gives a connection back twice where the client was closed amid a command.
+            if redis is None or self._primaries.keeps(redis):
+                raise
+            raise ReadModelUnavailableError("the connection was closed") from error
         except ResponseError as error:
             # Redis says these by a prefix only, for want of classes of their own.
             if str(error).startswith(_UNAVAILABLE_PREFIXES):

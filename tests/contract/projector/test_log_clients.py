@@ -1,7 +1,8 @@
 """What `Consumer` and `LogReader` rely on in a client, of aiokafka's and of the one in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,15 +103,25 @@ async def test_records_come_in_order_from_where_a_partition_was_opened(member: M
     assert (await consumer.fetch(0.1)).positions == {0: 4}
 
 
-async def test_partitions_without_records_have_a_position_now_and_then(member: Member) -> None:
+@pytest.mark.parametrize(("interval_s", "first"), [(math.inf, {0: 4}), (0, {0: 4, 1: 0})])
+async def test_partitions_without_records_have_a_position_now_and_then(
+    member: Member,
+    monkeypatch: pytest.MonkeyPatch,
+    interval_s: float,
+    first: Mapping[int, int],
+) -> None:
+    monkeypatch.setattr("milepost.consumer.LOOK_INTERVAL_S", interval_s)
     consumer = member.consumer
     open_at(consumer, 4 - MAX_RECORDS + 1)
     consumer.open(1, 0, epoch=consumer.epoch)
-    assert (await consumer.fetch(30)).positions == {0: 4}
+    assert (await consumer.fetch(30)).positions == first
     assert (await consumer.fetch(0.1)).positions == {0: 4, 1: 0}
 
 
-async def test_after_a_full_fetch_every_partition_has_a_position(member: Member) -> None:
+async def test_after_a_full_fetch_every_partition_has_a_position(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("milepost.consumer.LOOK_INTERVAL_S", math.inf)
     consumer = member.consumer
     open_at(consumer, 4 - MAX_RECORDS - 1)
     consumer.open(1, 0, epoch=consumer.epoch)

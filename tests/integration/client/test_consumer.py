@@ -10,6 +10,7 @@ from milepost.admin import create_topics
 from milepost.connection import KafkaSettings
 from milepost.consumer import Consumer
 from milepost.errors import ConsumerError
+from milepost.log_reader import abandon
 from milepost_local.ports import free_port
 from milepost_local.servers import Server
 from milepost_schemas.codec import EncodedRecord
@@ -317,4 +318,4 @@ async def test_a_consumer_that_cannot_be_rebuilt_pauses_before_it_tries_again(
     began = clock()
     await consumer.fetch(0.5)
     assert clock() - began >= 0.5
-    await consumer._abandon()
+    await abandon(consumer._client)

@@ -382,3 +382,20 @@ async def test_a_redis_that_is_gone_is_waited_for(unique: str, unused_address: s
 @pytest.fixture
 def unused_address() -> str:
     return "redis://127.0.0.1:1/0"
+
+
+async def test_who_still_waits_for_a_connection_that_is_closed_may_ask_again(
+    partition: Partition,
+) -> None:
+    model = partition.model
+    await model.checkpoint(partition.keys)
+    connection = (await model._primaries.of(partition.keys.tag)).connection
+    assert connection is not None
+    asked = [asyncio.create_task(model.checkpoint(partition.keys)) for _ in range(8)]
+    await asyncio.sleep(0)
+    await model.close()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(answer) for answer in answers} <= {bytes, ReadModelUnavailableError}
+    assert any(isinstance(answer, ReadModelUnavailableError) for answer in answers)
+    # redis-py has opened it once more, for those that waited.
+    await connection.disconnect()

@@ -158,6 +158,22 @@ def test_outcomes_are_counted() -> None:
     assert came_to.outcomes == {"applied": 2, "sign_of_life": 1, "log_line": 1}
 
 
+def test_what_is_gathered_is_files_and_lines_and_dead_letters_until_it_is_cut() -> None:
+    fold = a_fold()
+    poison = EncodedRecord(b"vs_1/file_1", b"{", [])
+    records = log(progressed(1, 10), progressed(1, 20), logged(1), logged(2), poison)
+    fold.fold(records)
+    assert fold.gathered == 2 + 2 + 1
+    fold.cut(len(records), batch=1)
+    assert fold.gathered == 0
+
+
+def test_what_closed_slices_hold_is_gathered_too() -> None:
+    fold = a_fold()
+    fold.fold(log(*(logged() for _ in range(2 * SLICE_WEIGHT))))
+    assert fold.gathered >= 2 * SLICE_WEIGHT
+
+
 def test_only_files_that_are_not_in_memory_are_asked_for() -> None:
     fold = a_fold()
     folded(fold, log(progressed(1)), 1, batch=1)

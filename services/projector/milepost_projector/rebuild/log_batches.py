@@ -132,29 +132,30 @@ class LogBatches:
             if found:
                 records[number] += found
                 ends[number] = found[-1].offset + 1
-            if len(found) < len(run):
-                ends |= self._ends(number, run)
+            if len(found) < len(run) and (end := self._end(number, run)) is not None:
+                ends[number] = end
         return {
             number: self._part(number, records[number], end)
             for number, end in ends.items()
             if number in self._goals
         }
 
-    def _ends(self, number: int, run: Sequence[Any]) -> dict[int, int]:
-        """Where a partition was found to end: behind its last record may be marks of transactions.
+    def _end(self, number: int | None, run: Sequence[Any]) -> int | None:
+        """Where the partition was found to end, if that is the last thing that the run says of it.
 
-        An error that is no partition's is the client's, which tries again.
+        Behind its last record may be marks of transactions. An error that is no partition's is the
+        client's, which tries again.
         """
-        ends: dict[int, int] = {}
+        end = None
         for message in run:
             error = message.error()
             if error is None:
-                ends.clear()
+                end = None
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  it is named so
-                ends[number] = message.offset()
-            elif number >= 0:
+                end = message.offset()
+            elif number is not None:
                 raise ConsumerError(f"read {self._topic} {number}: {error}")
-        return ends
+        return end
 
     def _part(self, number: int, records: list[LogRecord], end: int) -> Part:
         goal = self._goals[number]
